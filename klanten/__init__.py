@@ -1,1 +1,63 @@
 """A Klanten API 1.0.0 on Pyramid and ZODB."""
+
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.router import Router
+
+from .clients import ClientsError
+from .model.errors import DatabaseTooNew, DatabaseTooOld
+from .outgoing.services import ServicesError
+from .settings import Settings, SettingsError
+from .storage import DatabaseUnavailable
+
+ROOMS = (
+    ".storage",
+    ".traversal",
+    ".execution",
+    ".security",
+    ".errors",
+    ".outgoing",
+    ".api",
+    ".pages",
+    ".tweens",
+)
+NO_START = (
+    SettingsError,
+    ClientsError,
+    ServicesError,
+    DatabaseUnavailable,
+    DatabaseTooNew,
+    DatabaseTooOld,
+)
+
+
+def main(global_config: dict[str, Any] | None, **given: str) -> Router:
+    """The WSGI application, as PasteDeploy asks for it.
+
+    What an operator has to mend ends the process with one line.
+    """
+    try:
+        return assemble(Settings.read(given, (global_config or {}).get("__file__")))
+    except NO_START as reason:
+        raise SystemExit(f"klanten: {reason}") from None
+
+
+def assemble(settings: Settings) -> Router:
+    """The whole application; each room wires itself in its `includeme`."""
+    libraries = {
+        "klanten": settings,
+        "tm.manager_hook": "pyramid_tm.explicit_manager",
+        # asks for the user outside the exception views
+        "tm.annotate_user": False,
+        # refusals are returned as answers: they must not commit
+        "tm.commit_veto": "pyramid_tm.default_commit_veto",
+        "handle_exceptions": False,
+    }
+    with Configurator(settings=libraries, exceptionresponse_view=None) as config:
+        config.include("pyramid_tm")
+        config.include("cornice")
+        for room in ROOMS:
+            prefix = "/api/v1" if room == ".api" else None
+            config.include(room, route_prefix=prefix)
+        return config.make_wsgi_app()

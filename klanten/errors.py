@@ -1,0 +1,273 @@
+"""From whatever went wrong to the Fout that answers it.
+
+Everything below raises facts in its own words; here alone they get a status, a code and a Dutch
+explanation, in the form of the standard (`Fout`, `ValidatieFout`).
+"""
+
+import logging
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from uuid import uuid4
+
+import orjson
+from pyramid.config import Configurator
+from pyramid.httpexceptions import (
+    HTTPException,
+    HTTPForbidden,
+    HTTPMethodNotAllowed,
+    HTTPNotAcceptable,
+    HTTPNotFound,
+    HTTPRequestEntityTooLarge,
+    HTTPUnsupportedMediaType,
+)
+from pyramid.request import Request
+from pyramid.response import Response
+from transaction.interfaces import TransientError
+
+from .model.errors import KlantnummerInUse, KlantUnknown, RegelUnknown, SubjectMissing
+from .schemas.faults import Fault, ValidationFailed
+from .strictjson import NotJson
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID = "klanten.request_id"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A kind of fault: what a `Fout` says of it, and the name of the page that explains it."""
+
+    name: str
+    status: int
+    code: str
+    title: str
+    detail: str
+    faults: tuple[Fault, ...] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+NOT_FOUND = Problem(
+    "NotFound", 404, "not_found", "Niet gevonden.", "Op dit adres is niets te vinden."
+)
+METHOD_NOT_ALLOWED = Problem(
+    "MethodNotAllowed",
+    405,
+    "method_not_allowed",
+    "Methode niet toegestaan.",
+    "Deze methode bestaat niet op dit adres; de header Allow noemt de methoden die er zijn.",
+)
+NOT_ACCEPTABLE = Problem(
+    "NotAcceptable",
+    406,
+    "not_acceptable",
+    "Geen passende weergave.",
+    "Het antwoord is er alleen als application/json; de header Accept sluit dat uit.",
+)
+PERMISSION_DENIED = Problem(
+    "PermissionDenied",
+    403,
+    "permission_denied",
+    "Geen toestemming.",
+    "Deze applicatie mag dit niet doen.",
+)
+UNSUPPORTED_MEDIA_TYPE = Problem(
+    "UnsupportedMediaType",
+    415,
+    "unsupported_media_type",
+    "Media type niet ondersteund.",
+    "De inhoud van het verzoek moet van het type application/json zijn.",
+)
+PARSE_ERROR = Problem(
+    "ParseError",
+    400,
+    "parse_error",
+    "Onleesbaar verzoek.",
+    "De inhoud van het verzoek is geen geldige JSON.",
+)
+VALIDATION_ERROR = Problem(
+    "ValidationError",
+    400,
+    "invalid",
+    "Ongeldige gegevens.",
+    "Een of meer gegevens zijn niet goed; invalidParams noemt ze.",
+)
+TOO_LARGE = Problem(
+    "RequestEntityTooLarge",
+    413,
+    "request_entity_too_large",
+    "Te groot.",
+    "De inhoud van het verzoek is groter dan deze server aanneemt.",
+)
+SERVICE_UNAVAILABLE = Problem(
+    "ServiceUnavailable",
+    503,
+    "service_unavailable",
+    "Tijdelijk niet beschikbaar.",
+    "De dienst kan dit verzoek nu niet afhandelen; probeer het straks opnieuw.",
+    headers={"Retry-After": "5"},
+)
+INTERNAL_ERROR = Problem(
+    "APIException",
+    500,
+    "error",
+    "Interne fout.",
+    "Er ging iets mis in de server; de beheerder vindt de oorzaak onder instance in het logboek.",
+)
+PROBLEMS = (
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    NOT_ACCEPTABLE,
+    PERMISSION_DENIED,
+    UNSUPPORTED_MEDIA_TYPE,
+    PARSE_ERROR,
+    VALIDATION_ERROR,
+    TOO_LARGE,
+    SERVICE_UNAVAILABLE,
+    INTERNAL_ERROR,
+)
+"""Every kind of fault, for the pages that explain them."""
+
+
+# --- which fact is which problem ----------------------------------------------------------------
+
+
+@singledispatch
+def problem_of(fact: Exception) -> Problem:
+    """The problem that a fact amounts to; a crash when nothing better is known."""
+    return INTERNAL_ERROR
+
+
+@problem_of.register
+def _(fact: HTTPException) -> Problem:
+    """A refusal of Pyramid or Cornice for which we have no words of our own."""
+    if fact.status_int >= 500:
+        return INTERNAL_ERROR
+    return Problem("BadRequest", fact.status_int, "bad_request", "Ongeldig verzoek.", fact.title)
+
+
+@problem_of.register(HTTPNotFound)
+@problem_of.register(RegelUnknown)
+def _(fact: Exception) -> Problem:
+    return NOT_FOUND
+
+
+@problem_of.register
+def _(fact: KlantUnknown) -> Problem:
+    return replace(NOT_FOUND, detail="Er is geen klant met dit UUID.")
+
+
+@problem_of.register
+def _(fact: HTTPMethodNotAllowed) -> Problem:
+    return METHOD_NOT_ALLOWED
+
+
+@problem_of.register
+def _(fact: HTTPNotAcceptable) -> Problem:
+    return NOT_ACCEPTABLE
+
+
+@problem_of.register
+def _(fact: HTTPForbidden) -> Problem:
+    result = fact.result
+    return replace(
+        PERMISSION_DENIED,
+        code=getattr(result, "code", PERMISSION_DENIED.code),
+        detail=getattr(result, "detail", PERMISSION_DENIED.detail),
+    )
+
+
+@problem_of.register
+def _(fact: HTTPUnsupportedMediaType) -> Problem:
+    return UNSUPPORTED_MEDIA_TYPE
+
+
+@problem_of.register
+def _(fact: HTTPRequestEntityTooLarge) -> Problem:
+    return TOO_LARGE
+
+
+@problem_of.register
+def _(fact: NotJson) -> Problem:
+    return PARSE_ERROR
+
+
+@problem_of.register
+def _(fact: ValidationFailed) -> Problem:
+    return replace(VALIDATION_ERROR, faults=tuple(fact.faults))
+
+
+@problem_of.register
+def _(fact: KlantnummerInUse) -> Problem:
+    reason = "Een andere klant van deze bronorganisatie heeft dit klantnummer al."
+    return replace(VALIDATION_ERROR, faults=(Fault("nonFieldErrors", "unique", reason),))
+
+
+@problem_of.register
+def _(fact: SubjectMissing) -> Problem:
+    reason = "Geef een subject of een subjectIdentificatie op."
+    return replace(VALIDATION_ERROR, faults=(Fault("nonFieldErrors", "invalid-subject", reason),))
+
+
+@problem_of.register
+def _(fact: TransientError) -> Problem:
+    """Others changed the same things at every attempt."""
+    return SERVICE_UNAVAILABLE
+
+
+# --- the answer ---------------------------------------------------------------------------------
+
+
+def request_id(request: Request) -> str:
+    """The UUID of a request: `instance` in its Fout, and in the log; the same at each attempt."""
+    found: str = request.environ.setdefault(REQUEST_ID, "")
+    if not found:
+        found = request.environ[REQUEST_ID] = str(uuid4())
+    return found
+
+
+def fout(fact: Exception, request: Request) -> Response:
+    """The exception view: answers any exception with a Fout, and logs its cause."""
+    problem = problem_of(fact)
+    body = {
+        "type": f"{request.application_url}/ref/fouten/{problem.name}/",
+        "code": problem.code,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": f"urn:uuid:{request_id(request)}",
+    }
+    if problem.faults is not None:
+        body["invalidParams"] = [vars(fault) for fault in problem.faults]
+    _log(fact, request, problem)
+    return Response(
+        orjson.dumps(body),
+        status=problem.status,
+        headerlist=[("Content-Type", "application/problem+json"), *problem.headers.items()],
+    )
+
+
+def _log(fact: Exception, request: Request, problem: Problem) -> None:
+    """One line for each Fout; the cause of a crash as well. Never a query string or a value."""
+    crash = problem is INTERNAL_ERROR
+    log.log(
+        logging.ERROR if crash else logging.INFO,
+        "%s %s %s %s instance=%s faults=%s",
+        problem.status,
+        problem.code,
+        request.method,
+        operation_of(request),
+        request_id(request),
+        [(fault.name, fault.code) for fault in problem.faults or ()],
+        exc_info=fact if crash else None,
+    )
+
+
+def operation_of(request: Request) -> str:
+    """The operation that was asked for, "-" where it did not come to that."""
+    operation: str = getattr(request, "operation", "-")
+    return operation
+
+
+def includeme(config: Configurator) -> None:
+    # an error that a next attempt may mend is left alone, until the last attempt
+    config.add_exception_view(fout, context=Exception, retryable_error=False)

@@ -1,0 +1,124 @@
+"""The top of the stored tree: the only place where klanten come, change and go.
+
+Uniqueness, indexes, audittrail and outbox are changed together here and nowhere else, so that a
+klant can never be in one of them and not in another.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+
+from .audittrail import Audittrail, Bewerking
+from .catalog import Catalog
+from .documents import Documents
+from .errors import KlantUnknown, SubjectMissing
+from .fields import index_entries
+from .klant import Body, Klant, changed_body, new_body
+from .organisatie import Organisatie
+from .outbox import Outbox
+from .postings import Selection
+from .sharded import Sharded
+
+SCHEMA_VERSION = 1
+"""Version of the stored shapes; a higher one needs an evolve step."""
+
+
+class Root(Persistent):
+    """bronorganisatie -> klantnummer -> Klant, and every other way to the same klanten.
+
+    Writers hold the process-wide write lock (see `klanten.execution`).
+    """
+
+    def __init__(self) -> None:
+        self.schema_version = SCHEMA_VERSION
+        self.organisaties: OOBTree[str, Organisatie] = OOBTree()
+        self.uuids: Sharded[Klant] = Sharded(1024)
+        self.documents: Documents[Klant] = Documents()
+        self.catalog = Catalog()
+        self.outbox = Outbox()
+
+    def find(self, uuid: str) -> Klant:
+        """The klant with this uuid, in its canonical spelling. Raises `KlantUnknown`."""
+        klant = self.uuids.get(uuid)
+        if klant is None:
+            raise KlantUnknown(uuid)
+        return klant
+
+    def search(self, filters: Mapping[str, str]) -> Selection:
+        """The klanten that have all these values; all of them without filters."""
+        return self.catalog.search(filters)
+
+    def fetch(self, docids: Iterable[int]) -> list[Klant]:
+        """The klanten behind a part of a selection."""
+        return self.documents.fetch(docids)
+
+    def create(self, sent: Mapping[str, Any], bewerking: Bewerking) -> Klant:
+        """Add a klant of these fields, checked and cleaned; one without a number is given one.
+
+        Raises `KlantnummerInUse` (kla-001), then `SubjectMissing`.
+        """
+        body = new_body(sent)
+        organisatie = self._organisatie(body["bronorganisatie"])
+        body["klantnummer"] = body["klantnummer"] or organisatie.free_klantnummer()
+        klant = Klant(str(uuid4()), body)
+        organisatie.add(body["klantnummer"], klant)
+        if not body["subject"] and not body.get("subjectIdentificatie"):
+            raise SubjectMissing
+        self.uuids[klant.uuid] = klant
+        klant.docid = self.documents.add(klant)
+        self.catalog.add(klant.docid, index_entries(body))
+        self._record(klant, bewerking, None, body)
+        return klant
+
+    def change(self, klant: Klant, sent: Mapping[str, Any], bewerking: Bewerking) -> None:
+        """Merge these fields, checked and cleaned, into a klant.
+
+        Raises `KlantnummerInUse` when its new place is taken (kla-001).
+        """
+        old = klant.body
+        new = changed_body(old, sent)
+        self._move(klant, old, new)
+        klant.body = new
+        self.catalog.change(klant.docid, index_entries(old), index_entries(new))
+        self._record(klant, bewerking, old, new)
+
+    def remove(self, klant: Klant, bewerking: Bewerking) -> None:
+        """Take a klant out of everything, its audittrail along with it."""
+        body = klant.body
+        del self.organisaties[body["bronorganisatie"]][body["klantnummer"]]
+        del self.uuids[klant.uuid]
+        self.documents.remove(klant.docid)
+        self.catalog.remove(klant.docid, index_entries(body))
+        klant.clear()
+        klant.version += 1
+        self.outbox.put(klant, body, bewerking)
+
+    def _organisatie(self, bronorganisatie: str) -> Organisatie:
+        organisatie = self.organisaties.get(bronorganisatie)
+        if organisatie is None:
+            organisatie = self.organisaties[bronorganisatie] = Organisatie()
+        return organisatie
+
+    def _move(self, klant: Klant, old: Body, new: Body) -> None:
+        there, here = (
+            (body["bronorganisatie"], body["klantnummer"]) for body in (new, old)
+        )
+        if there != here:
+            self._organisatie(there[0]).add(there[1], klant)
+            del self.organisaties[here[0]][here[1]]
+
+    def _record(self, klant: Klant, bewerking: Bewerking, old: Body | None, new: Body) -> None:
+        klant.version += 1
+        Audittrail(klant).append(bewerking, old, new)
+        self.outbox.put(klant, new, bewerking)
+
+
+def bootstrap(zodb_root: Any) -> Root:
+    """The Root below the root object of a ZODB connection; made when it is not there."""
+    if "klanten" not in zodb_root:
+        zodb_root["klanten"] = Root()
+    root: Root = zodb_root["klanten"]
+    return root

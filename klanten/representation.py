@@ -1,0 +1,77 @@
+"""What goes out: stored objects as the bytes of the JSON that the API serves, and their URLs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from pyramid.request import Request
+
+from .model.audittrail import Regel
+from .model.klant import Body, Klant
+
+API_PREFIX = "/api/v1"
+
+
+def api_root(request: Request) -> str:
+    """The root of the API as this caller sees it: scheme, host and prefix of the request."""
+    root: str = request.application_url
+    return root + API_PREFIX
+
+
+def klant_url(root: str, klant: Klant) -> str:
+    return f"{root}/klanten/{klant.uuid}"
+
+
+def klant_json(root: str, klant: Klant) -> bytes:
+    """A klant: its stored bytes with `url` before them."""
+    return b'{"url":%b,%b' % (orjson.dumps(klant_url(root, klant)), klant.json[1:])
+
+
+def page_json(
+    root: str, count: int, following: str | None, previous: str | None, klanten: Iterable[Klant]
+) -> bytes:
+    """One page of the list of klanten."""
+    head = orjson.dumps({"count": count, "next": following, "previous": previous})
+    results = b",".join([klant_json(root, klant) for klant in klanten])
+    return b'%b,"results":[%b]}' % (head[:-1], results)
+
+
+def regel_json(root: str, klant: Klant, regel: Regel) -> bytes:
+    """One line of an audittrail; its URLs are those of the caller that reads it."""
+    return orjson.dumps(_regel(klant_url(root, klant), regel))
+
+
+def audittrail_json(root: str, klant: Klant, regels: Iterable[Regel]) -> bytes:
+    """The lines of a klant."""
+    url = klant_url(root, klant)
+    return orjson.dumps([_regel(url, regel) for regel in regels])
+
+
+def _regel(url: str, regel: Regel) -> dict[str, Any]:
+    content = regel.content
+    changes = content["wijzigingen"]
+    return {
+        "uuid": content["uuid"],
+        "bron": content["bron"],
+        "applicatieId": content["applicatieId"],
+        "applicatieWeergave": content["applicatieWeergave"],
+        "gebruikersId": content["gebruikersId"],
+        "gebruikersWeergave": content["gebruikersWeergave"],
+        "actie": content["actie"],
+        "actieWeergave": content["actieWeergave"],
+        "resultaat": content["resultaat"],
+        "hoofdObject": url,
+        "resource": "klant",
+        "resourceUrl": url,
+        "toelichting": content["toelichting"],
+        "resourceWeergave": content["resourceWeergave"],
+        "aanmaakdatum": content["aanmaakdatum"],
+        "wijzigingen": {
+            "oud": _with_url(url, changes["oud"]),
+            "nieuw": _with_url(url, changes["nieuw"]),
+        },
+    }
+
+
+def _with_url(url: str, body: Body | None) -> Body | None:
+    return None if body is None else {"url": url, **body}

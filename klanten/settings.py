@@ -1,0 +1,259 @@
+"""What an operator can set: read once at start, from the ini file and the environment.
+
+Each attribute of `Settings` is one setting: its name in the ini file, how its text is read, its
+default and a line of explanation stand together. The same setting may come from the environment
+(`klanten.jwt.max_age` as `KLANTEN_JWT_MAX_AGE`, `zodbconn.uri` as `KLANTEN_ZODBCONN_URI`) and
+then wins.
+"""
+
+import configparser
+import dataclasses
+import difflib
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import plaster
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """A setting is wrong, unknown or missing; the text is one line for the operator."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where the settings stand: the ini file (None without one) and the folder it lies in."""
+
+    file: Path | None
+    here: Path
+
+    def error(self, name: str, fault: str, mend: str) -> SettingsError:
+        where = self.file or "the settings given to klanten.main"
+        return SettingsError(f"{name} in {where}: {fault}; {mend}")
+
+
+# --- how the text of a setting is read; each raises ValueError("fault; mend") -------------------
+
+
+def a_text(text: str, origin: Origin) -> str:
+    return text
+
+
+def a_path(text: str, origin: Origin) -> Path:
+    return origin.here / Path(text).expanduser()
+
+
+def a_database_uri(text: str, origin: Origin) -> str:
+    """A zodburi URI; the path of a `file://` one counts from the ini file."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        raise ValueError("is no URI; write it as SCHEME://..., for instance file:///path/klanten.fs")
+    if scheme == "file" and not rest.startswith("/"):
+        return f"file://{origin.here / rest}"
+    return text
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number; write for instance 60") from None
+    if not 0 <= number < 1e9:
+        raise ValueError(f"{text!r} is out of range; use a number from 0 to 1,000,000,000")
+    return number
+
+
+def seconds(text: str, origin: Origin) -> float:
+    return _number(text)
+
+
+def seconds_above_zero(text: str, origin: Origin) -> float:
+    number = _number(text)
+    if not number:
+        raise ValueError("must be more than 0; write for instance 5")
+    return number
+
+
+def a_size(text: str, origin: Origin) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) < 2**31):
+        raise ValueError(f"{text!r} is no number of bytes; write for instance 1048576")
+    return int(text)
+
+
+def networks(text: str, origin: Origin) -> tuple[Network, ...]:
+    found = []
+    for word in text.split():
+        try:
+            found.append(ipaddress.ip_network(word))
+        except ValueError:
+            raise ValueError(
+                f"{word!r} is no network; write CIDR, separated by blanks: 127.0.0.0/8 ::1/128"
+            ) from None
+    return tuple(found)
+
+
+def origins(text: str, origin: Origin) -> tuple[str, ...]:
+    words = tuple(text.split())
+    for word in words:
+        if word != "*" and ("://" not in word or word.endswith("/")):
+            raise ValueError(
+                f"{word!r} is no origin; write * or for instance https://portaal.example.nl"
+            )
+    if "*" in words and len(words) > 1:
+        raise ValueError("* stands beside other origins; write either * or a list")
+    return words
+
+
+def optional_fields(text: str, origin: Origin) -> frozenset[str]:
+    fields = frozenset(text.split())
+    if fields - {"websiteUrl"}:
+        unknown = ", ".join(sorted(fields - {"websiteUrl"}))
+        raise ValueError(f"{unknown} can't be made optional; only websiteUrl can")
+    return fields
+
+
+# --- the settings -------------------------------------------------------------------------------
+
+Reader = Callable[[str, Origin], Any]
+REQUIRED = object()
+
+
+def setting(name: str, read: Reader, explanation: str, default: Any = REQUIRED) -> Any:
+    """A field of `Settings`; the default is written as it would be in the ini file."""
+    metadata = {"name": name, "read": read, "explanation": explanation, "default": default}
+    return dataclasses.field(metadata=metadata, repr=name != "zodbconn.uri")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All settings, typed and checked."""
+
+    database_uri: str = setting(
+        "zodbconn.uri", a_database_uri, "The ZODB database, as a zodburi URI."
+    )
+    clients: Path = setting(
+        "klanten.clients", a_path, "File with the client ids, secrets and scopes of the callers."
+    )
+    subject_allow_networks: tuple[Network, ...] = setting(
+        "klanten.subject.allow_networks",
+        networks,
+        "Networks, beside public addresses, from which a `subject` may be fetched.",
+        default="",
+    )
+    subject_timeout: float = setting(
+        "klanten.subject.timeout",
+        seconds_above_zero,
+        "Seconds that the whole check of a `subject` may take.",
+        default="5",
+    )
+    jwt_leeway: float = setting(
+        "klanten.jwt.leeway",
+        seconds,
+        "Seconds that the clock of a caller may differ from ours.",
+        default="60",
+    )
+    jwt_max_age: float | None = setting(
+        "klanten.jwt.max_age",
+        seconds_above_zero,
+        "Seconds after its `iat` that a token is refused; empty for no limit.",
+        default=None,
+    )
+    cors_origins: tuple[str, ...] = setting(
+        "klanten.cors.origins",
+        origins,
+        "Origins whose web pages may call the API: *, a list, or empty for none.",
+        default="*",
+    )
+    optional_fields: frozenset[str] = setting(
+        "klanten.optional_fields",
+        optional_fields,
+        "Required fields that may be absent or empty; only websiteUrl is allowed.",
+        default="",
+    )
+    body_max_size: int = setting(
+        "klanten.body.max_size",
+        a_size,
+        "Bytes that the body of a request may have at most.",
+        default="1048576",
+    )
+
+    @classmethod
+    def read(
+        cls,
+        given: Mapping[str, str],
+        file: str | Path | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """The settings of `given` (as PasteDeploy hands them over) and the environment.
+
+        Raises `SettingsError` with one line that names the setting, the file and the mend.
+        """
+        path = Path(file).absolute() if file else None
+        origin = Origin(path, path.parent if path else Path.cwd())
+        _refuse_unknown(given, origin)
+        values = {
+            field.name: _value(field.metadata, given, environ, origin)
+            for field in dataclasses.fields(cls)
+        }
+        return cls(**values)
+
+    @classmethod
+    def from_ini(cls, file: str | Path, environ: Mapping[str, str] = os.environ) -> Self:
+        """The settings of an ini file, as a command reads them.
+
+        Raises `SettingsError`, also when the file is not there or can't be read.
+        """
+        return cls.read(_read_ini(Path(file)), file, environ)
+
+
+def environment_name(name: str) -> str:
+    """`klanten.jwt.max_age` is KLANTEN_JWT_MAX_AGE, `zodbconn.uri` is KLANTEN_ZODBCONN_URI."""
+    return "KLANTEN_" + name.removeprefix("klanten.").replace(".", "_").upper()
+
+
+def _value(
+    setting: Mapping[str, Any], given: Mapping[str, str], environ: Mapping[str, str], origin: Origin
+) -> Any:
+    name, default = setting["name"], setting["default"]
+    text = environ.get(environment_name(name), given.get(name))
+    if text is None or (not text.strip() and default in (REQUIRED, None)):
+        text = default
+    if text is REQUIRED:
+        mend = f"add a line `{name} = ...` under [app:main], or set {environment_name(name)}"
+        raise origin.error(name, "is missing", mend)
+    if text is None:
+        return None
+    try:
+        return setting["read"](text.strip(), origin)
+    except ValueError as fault:
+        source = environment_name(name) if environment_name(name) in environ else name
+        raise origin.error(source, *str(fault).rsplit("; ", 1)) from None
+
+
+def _refuse_unknown(given: Mapping[str, str], origin: Origin) -> None:
+    known = [field.metadata["name"] for field in dataclasses.fields(Settings)]
+    for name in given:
+        if name.startswith(("klanten.", "zodbconn.")) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            mend = f"did you mean {near[0]}?" if near else "remove it"
+            raise origin.error(name, "is no setting", mend)
+
+
+def _read_ini(file: Path) -> Mapping[str, str]:
+    if not file.is_file():
+        raise SettingsError(f"{file}: there is no such file; give the path of the ini file")
+    try:
+        loader = plaster.get_loader(str(file), protocols=["wsgi"])
+        settings: Mapping[str, str] = loader.get_wsgi_app_settings("main")
+    except configparser.InterpolationError as fault:
+        raise SettingsError(
+            f"{fault.option} in {file}: a single % can't be read; write each % twice (p%%40ss)"
+        ) from None
+    except (LookupError, configparser.Error, ValueError) as fault:
+        reason = " ".join(str(fault).split())
+        raise SettingsError(f"[app:main] in {file}: {reason}; mend the file") from None
+    return settings

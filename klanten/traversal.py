@@ -1,0 +1,114 @@
+"""Where a path leads: small contexts, found by Zope-style traversal.
+
+A context is a place and not yet a klant. It finds the stored object when first asked, so that an
+unknown klant is refused after method, `Accept` and scope, and a refused request opens no database.
+"""
+
+import re
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from pyramid.config import Configurator
+from pyramid.request import Request
+
+from .model.audittrail import Audittrail, Regel
+from .model.klant import Klant
+from .model.root import Root
+
+# upper case and no dashes count too; braces and urn:uuid: (which UUID() takes) do not
+UUID_FORM = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+NO_UUID = "-"
+"""Stands for a segment that is no UUID: a klant or line that does not exist."""
+
+
+class Place:
+    """A place on the path, with the places below it."""
+
+    below: type["Place"]
+
+    def __init__(self, request: Request, name: str = "", parent: "Place | None" = None) -> None:
+        self.request = request
+        self.__name__ = name
+        self.__parent__ = parent
+
+    def __getitem__(self, name: str) -> "Place":
+        return self.below(self.request, name, self)
+
+
+class RegelPlace(Place):
+    """`/klanten/{uuid}/audittrail/{uuid}`"""
+
+    __parent__: "AudittrailPlace"
+
+    @cached_property
+    def regel(self) -> Regel:
+        """Raises `KlantUnknown` or `RegelUnknown`."""
+        return self.__parent__.audittrail.find(self.__name__)
+
+
+class AudittrailPlace(Place):
+    """`/klanten/{uuid}/audittrail`"""
+
+    __parent__: "KlantPlace"
+    below = RegelPlace
+
+    @cached_property
+    def audittrail(self) -> Audittrail:
+        """Raises `KlantUnknown`."""
+        return Audittrail(self.__parent__.klant)
+
+
+class KlantPlace(Place):
+    """`/klanten/{uuid}`"""
+
+    __parent__: "KlantenPlace"
+    below = AudittrailPlace
+
+    @cached_property
+    def klant(self) -> Klant:
+        """Raises `KlantUnknown`."""
+        return self.__parent__.tree.find(self.__name__)
+
+
+class KlantenPlace(Place):
+    """`/klanten`"""
+
+    below = KlantPlace
+
+    @property
+    def tree(self) -> Root:
+        tree: Root = self.request.tree
+        return tree
+
+
+class Top(Place):
+    """The root of the API; the root factory of the application."""
+
+    below = KlantenPlace
+
+
+class CanonicalUuids:
+    """A route predicate that never refuses: it writes the UUIDs of a path in one way.
+
+    It comes before `traverse`, which would give `..` and `@@name` a meaning of their own.
+    """
+
+    def __init__(self, value: bool, config: Configurator) -> None:
+        self.value = value
+
+    def text(self) -> str:
+        return f"canonical_uuids = {self.value}"
+
+    phash = text
+
+    def __call__(self, info: dict[str, Any], request: Request) -> bool:
+        match = info["match"]
+        for name, segment in match.items():
+            match[name] = str(UUID(segment)) if UUID_FORM.fullmatch(segment) else NO_UUID
+        return True
+
+
+def includeme(config: Configurator) -> None:
+    config.set_root_factory(Top)
+    config.add_route_predicate("canonical_uuids", CanonicalUuids, weighs_less_than="traverse")

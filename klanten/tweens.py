@@ -1,0 +1,108 @@
+"""What is done to every answer on its way out: the headers of the API, and conditional requests."""
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from pyramid.config import Configurator
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.tweens import INGRESS
+
+from .representation import API_PREFIX
+
+Handler = Callable[[Request], Response]
+
+API_VERSION = "1.0.0"
+CORS_REQUEST_HEADERS = (
+    "Authorization, Content-Type, If-None-Match, X-Audit-Toelichting, X-NLX-Logrecord-ID"
+)
+CORS_ANSWER_HEADERS = "API-version, Allow, ETag, Location"
+PREFLIGHT_SECONDS = "86400"
+# RFC 9110 8.8.3; a value without quotes is no tag
+ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+
+def headers_tween(handler: Handler, registry: Registry) -> Handler:
+    """`API-version` below the root of the API, `Allow` on its resources, and CORS."""
+    allow = registry.allow
+    origins = registry.settings["klanten"].cors_origins
+
+    def tween(request: Request) -> Response:
+        response = handler(request)
+        headers = response.headers
+        if is_below_api(request.environ["PATH_INFO"]):
+            headers["API-version"] = API_VERSION
+        route = getattr(request, "matched_route", None)
+        if route is not None and route.name in allow:
+            headers["Allow"] = allow[route.name]
+        if origins and "HTTP_ORIGIN" in request.environ:
+            _share(request, response, origins)
+        return response
+
+    return tween
+
+
+def is_below_api(path: str) -> bool:
+    return path.startswith(API_PREFIX) and path[len(API_PREFIX) :][:1] in ("", "/")
+
+
+def is_preflight(request: Request) -> bool:
+    """Whether a browser asks what a page of another origin may send (Fetch standard, CORS)."""
+    environ = request.environ
+    return (
+        environ["REQUEST_METHOD"] == "OPTIONS"
+        and "HTTP_ORIGIN" in environ
+        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    )
+
+
+def _share(request: Request, response: Response, origins: tuple[str, ...]) -> None:
+    """Let a page of an allowed origin see the answer; cookies play no part."""
+    headers = response.headers
+    if origins == ("*",):
+        headers["Access-Control-Allow-Origin"] = "*"
+    else:
+        headers["Vary"] = "Origin"
+        if request.environ["HTTP_ORIGIN"] not in origins:
+            return
+        headers["Access-Control-Allow-Origin"] = request.environ["HTTP_ORIGIN"]
+    headers["Access-Control-Expose-Headers"] = CORS_ANSWER_HEADERS
+    if is_preflight(request):
+        headers["Access-Control-Allow-Methods"] = headers.get("Allow", "")
+        headers["Access-Control-Allow-Headers"] = CORS_REQUEST_HEADERS
+        headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+
+
+def conditional_tween(handler: Handler, registry: Registry) -> Handler:
+    """ETag and If-None-Match (RFC 9110 13.1.2) on the operations that have them.
+
+    The tag is taken over exactly the bytes that are sent, so another host or prefix gives another
+    one, and every process gives the same. It lies outside the transaction: what it sees is final.
+    """
+
+    def tween(request: Request) -> Response:
+        response = handler(request)
+        if getattr(request, "cacheable", False) and response.status_int == 200:
+            etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+            if _matches(request.environ.get("HTTP_IF_NONE_MATCH"), etag):
+                response = Response(status=304, headerlist=[])
+            response.headers["ETag"] = etag
+        return response
+
+    return tween
+
+
+def _matches(header: str | None, etag: str) -> bool:
+    """Weak comparison, as If-None-Match asks."""
+    if header is None:
+        return False
+    return header.strip() == "*" or etag in ENTITY_TAG.findall(header)
+
+
+def includeme(config: Configurator) -> None:
+    config.add_tween("klanten.tweens.conditional_tween", over="pyramid_tm.tm_tween_factory")
+    config.add_tween(
+        "klanten.tweens.headers_tween", under=INGRESS, over="klanten.tweens.conditional_tween"
+    )
