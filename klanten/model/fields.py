@@ -23,7 +23,7 @@ class SubjectType(StrEnum):
 
 
 class Kind(Enum):
-    """How the value of a field is read. All but the last three are a text in JSON."""
+    """How the value of a field is read. All but the last three are published as a text."""
 
     TEXT = auto()
     URL = auto()
@@ -60,6 +60,8 @@ class Field:
     """Published as required, yet made by us when a consumer leaves it out (kla-001)."""
     null_ignored: bool = False
     """Not published as nullable, yet null is accepted and changes nothing."""
+    must_exist: bool = False
+    """A URL of something that must be there, which is checked by fetching it (kla-002)."""
     filter: str | None = None
     """Name of the query parameter that selects on this field."""
     fields: tuple["Field", ...] = ()
@@ -204,6 +206,7 @@ KLANT = (
         "Subject",
         "URL van het geverifieerde subject dat de klant is.",
         max_length=1000,
+        must_exist=True,
         filter="subject",
     ),
     Field(
