@@ -1,0 +1,55 @@
+"""`klanten`: the commands of the operator. Each takes the ini file first."""
+
+import click
+
+from ..clients import ClientsError
+from ..model.errors import DatabaseTooNew, DatabaseTooOld
+from ..settings import SettingsError
+from ..storage import DatabaseUnavailable
+from .first_run import first_run
+from .token import token
+
+
+class WrongSettings(click.ClickException):
+    """The ini file, or a file that it names, must be mended."""
+
+    exit_code = 2
+
+
+class NoDatabase(click.ClickException):
+    """The database can't be opened."""
+
+    exit_code = 3
+
+
+ENDINGS: dict[type[Exception], type[click.ClickException]] = {
+    SettingsError: WrongSettings,
+    ClientsError: WrongSettings,
+    DatabaseUnavailable: NoDatabase,
+    DatabaseTooNew: NoDatabase,
+    DatabaseTooOld: NoDatabase,
+}
+
+
+class Commands(click.Group):
+    """A group whose commands end with one line on standard error, not with a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except tuple(ENDINGS) as fault:
+            raise ENDINGS[type(fault)](str(fault)) from fault
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="klanten", message="%(prog)s %(version)s")
+def klanten() -> None:
+    """Look after a Klanten API: every command takes the ini file of the service first.
+
+    Exit status: 0 done, 1 done with findings, 2 wrong usage or settings, 3 the database can't be
+    opened.
+    """
+
+
+klanten.add_command(first_run)
+klanten.add_command(token)

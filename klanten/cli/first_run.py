@@ -1,0 +1,120 @@
+"""`klanten first-run`: what `make serve` does before the server starts."""
+
+import errno
+import json
+import random
+import shlex
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import plaster
+
+from ..clients import Client, new_clients_file
+from ..settings import Settings, SettingsError
+from .token import HOURS, known_client, signed
+
+DEMO = "demo"
+
+TOUR = """\
+Klanten API   {api}
+OAS document  {api}/schema/openapi.yaml
+Client        {client_id}, may do everything (see {clients})
+Token         valid for {hours:g} hours; `klanten token` prints another
+
+{token}
+
+Paste this into another terminal to create a klant:
+
+{curl}
+"""
+
+
+@click.command()
+@click.argument("ini", type=click.Path(path_type=Path))
+def first_run(ini: Path) -> None:
+    """Make the folders and the clients file that are missing, and show how to begin.
+
+    Made for development.ini. The new clients file has one client, `demo`, that may do everything.
+    What is there already stays as it is.
+    """
+    settings = Settings.from_ini(ini)
+    api = free_address(ini) + "/api/v1"
+    try:
+        make_folders(settings)
+        client = demo_client(settings.clients)
+    except OSError as fault:
+        raise SettingsError(f"{fault.filename}: can't be made ({fault.strerror})") from fault
+    token = signed(client)
+    click.echo(
+        TOUR.format(
+            api=api,
+            client_id=client.client_id,
+            clients=settings.clients,
+            hours=HOURS,
+            token=token,
+            curl=curl_line(api, token),
+        )
+    )
+
+
+def free_address(ini: Path) -> str:
+    """Where the server of the ini file will listen, as a URL.
+
+    Raises `SettingsError` when it can't, most likely because something listens there already.
+    """
+    listen = plaster.get_settings(str(ini), "server:main")["listen"]
+    host, _, port = listen.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), int(port)), family=family).close()
+    except OSError as fault:
+        taken = "is taken" if fault.errno == errno.EADDRINUSE else f"can't be had ({fault})"
+        raise SettingsError(
+            f"listen in {ini}: {listen} {taken}; stop what runs there, or choose another port"
+        ) from fault
+    return f"http://{listen}"
+
+
+def make_folders(settings: Settings) -> None:
+    """The folders of the clients file and of a database in a file, for their owner only."""
+    places = [settings.clients]
+    database = urlsplit(settings.database_uri)
+    if database.scheme == "file":
+        places.append(Path(database.path))
+    for place in places:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def demo_client(path: Path) -> Client:
+    """The client of the tour: with a new clients file, or from the one that is there.
+
+    Raises `SettingsError` when there is a file without it.
+    """
+    try:
+        return new_clients_file(path, DEMO, "Demo")
+    except FileExistsError:
+        return known_client(path, DEMO)
+
+
+def curl_line(api: str, token: str) -> str:
+    """One line for the shell that creates a klant."""
+    klant = {
+        "bronorganisatie": eleven_proof("8"),
+        "websiteUrl": "https://www.example.nl",
+        "subjectType": "natuurlijk_persoon",
+        # numbers that begin with 9999 are given to no one
+        "subjectIdentificatie": {"inpBsn": eleven_proof("9999"), "geslachtsnaam": "Jansen"},
+    }
+    headers = f"-H 'Authorization: Bearer {token}' -H 'Content-Type: application/json'"
+    return f"curl -sS -X POST {api}/klanten {headers} -d {shlex.quote(json.dumps(klant))}"
+
+
+def eleven_proof(start: str) -> str:
+    """Nine digits that begin like this and pass the eleven test of BSN and RSIN."""
+    while True:
+        digits = start + "".join(random.choices("0123456789", k=9 - len(start)))
+        weighed = sum(int(digit) * (9 - place) for place, digit in enumerate(digits[:8]))
+        if weighed % 11 == int(digits[8]):
+            return digits

@@ -1,0 +1,92 @@
+"""What the package is called, what it needs and what it installs.
+
+The ranges say with what klanten works; `constraints.txt` says with what it was tested.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+INSTALL_REQUIRES = [
+    # Pyramid 2.1 and Cornice 6.1 import pkg_resources. Setuptools 82 no longer has it, and 80.9
+    # prints a warning about it at every start.
+    "setuptools>=77,<80.9",
+    # The web: framework, services, server.
+    "pyramid>=2.1,<3",
+    "pyramid_retry>=2.1,<3",
+    "pyramid_tm>=2.6,<3",
+    "cornice>=6.1,<7",
+    "colander>=2,<3",
+    "PasteDeploy>=3.1",
+    "plaster>=1.1,<2",
+    "plaster_pastedeploy>=1,<2",
+    # Before 3.0.2 the connection is closed after each HEAD.
+    "waitress>=3.0.2,<4",
+    # The database, on a file or over ZEO.
+    "ZODB>=6.1,<7",
+    "BTrees>=6.1,<7",
+    "persistent>=6.1,<7",
+    "transaction>=5,<6",
+    "ZEO>=6,<7",
+    "zodburi>=3,<4",
+    # Tokens, other servers, formats.
+    "PyJWT>=2.10,<3",
+    "requests>=2.32,<3",
+    "requests-hardened>=1,<2",
+    "orjson>=3.10,<4",
+    "PyYAML>=6,<7",
+    # The command line.
+    "click>=8.1,<9",
+    "rich>=13",
+]
+
+TEST_REQUIRES = [
+    "hypothesis>=6.100",
+    "mypy>=1.15",
+    "pytest>=8.3",
+    "pytest-cov>=7",
+    "pytest-xdist>=3.6",
+    "ruff>=0.14",
+    "schemathesis>=4",
+    "trustme>=1.2",
+    "types-PyYAML",
+    "types-WebOb",
+    "types-requests",
+    "types-waitress",
+    "webtest>=3.0.1",
+]
+
+setup(
+    name="klanten",
+    version="1.0.0a1",
+    description="The VNG Klanten API 1.0.0 on an object database",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license_expression="EUPL-1.2",
+    license_files=["LICENSE"],
+    keywords="klanten zgw vng gemma common-ground api",
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Web Environment",
+        "Framework :: Pyramid",
+        "Framework :: ZODB",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Natural Language :: Dutch",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Internet :: WWW/HTTP :: WSGI :: Application",
+    ],
+    packages=find_packages(include=["klanten", "klanten.*"]),
+    include_package_data=True,
+    zip_safe=False,
+    python_requires=">=3.11",
+    install_requires=INSTALL_REQUIRES,
+    extras_require={"test": TEST_REQUIRES},
+    entry_points={
+        "paste.app_factory": ["main = klanten:main"],
+        "console_scripts": ["klanten = klanten.cli:klanten"],
+    },
+)

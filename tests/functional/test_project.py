@@ -1,0 +1,183 @@
+"""The files around the package agree with it and with each other."""
+
+import dataclasses
+import re
+import shutil
+import subprocess
+from configparser import RawConfigParser
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from klanten.settings import Settings
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def text_of(name: str) -> str:
+    return (CHECKOUT / name).read_text(encoding="utf-8")
+
+
+def pins() -> dict[str, str]:
+    lines = [line for line in text_of("constraints.txt").splitlines() if line[0] != "#"]
+    return {canonicalize_name(name): version for name, version in (x.split("==") for x in lines)}
+
+
+def known_settings() -> dict[str, str | None]:
+    """Name of each setting -> its default as written in an ini file; None when it must be given."""
+    return {
+        field.metadata["name"]: ""
+        if field.metadata["default"] is None
+        else field.metadata["default"]
+        for field in dataclasses.fields(Settings)
+    }
+
+
+def make(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    # not as a part of the make that may run this test
+    environment = {"PATH": str(Path(shutil.which("make") or "").parent) + ":/usr/bin:/bin"}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+# --- what is installed --------------------------------------------------------------------------
+
+
+def test_every_requirement_is_locked_in_a_version_that_it_allows():
+    requirements = [Requirement(line) for line in metadata.requires("klanten") or []]
+    assert len(requirements) > 20
+    for requirement in requirements:
+        assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+
+
+def test_requirements_of_requirements_are_locked_too():
+    installed = {canonicalize_name(found.name) for found in metadata.distributions()}
+    for name in pins().keys() & installed:
+        for line in metadata.requires(name) or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(requirement.name) in pins()
+
+
+def test_the_newest_release_in_the_changes_is_this_one():
+    newest = re.search(r"^## (\S+)", text_of("CHANGES.md"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == metadata.version("klanten")
+
+
+def test_the_licence_is_the_whole_eupl():
+    licence = text_of("LICENSE")
+    assert licence.startswith("EUROPEAN UNION PUBLIC LICENCE v. 1.2")
+    assert [f"\n{article}." in licence for article in range(1, 16)] == [True] * 15
+    assert metadata.metadata("klanten")["License-Expression"] == "EUPL-1.2"
+
+
+# --- production.ini -----------------------------------------------------------------------------
+
+
+def test_production_ini_is_accepted_as_it_is():
+    settings = Settings.from_ini(CHECKOUT / "production.ini", environ={})
+    assert settings.clients == Path("/etc/klanten/clients.ini")
+
+
+def test_production_ini_shows_every_setting_and_no_other():
+    shown = re.findall(r"^(?:# )?((?:klanten|zodbconn)\.[\w.]+) =", text_of("production.ini"), re.M)
+    assert set(shown) == set(known_settings())
+
+
+def test_production_ini_shows_the_default_of_what_is_commented_out():
+    shown = dict(re.findall(r"^# (klanten\.[\w.]+) =(.*)$", text_of("production.ini"), re.M))
+    defaults = known_settings()
+    assert shown
+    assert {name: value.strip() for name, value in shown.items()} == {
+        name: defaults[name] for name in shown
+    }
+
+
+def test_production_ini_gives_only_what_has_no_default():
+    production = RawConfigParser()
+    production.read_string(text_of("production.ini"))
+    assert set(production["app:main"]) == {"use", "zodbconn.uri", "klanten.clients"}
+
+
+@pytest.mark.parametrize("name", ["development.ini", "production.ini"])
+def test_the_server_is_safe(name):
+    ini = RawConfigParser()
+    ini.read_string(text_of(name))
+    server = ini["server:main"]
+    assert server["listen"].startswith("127.0.0.1:")
+    assert server["threads"] == "4"
+    assert server["max_request_body_size"] == "1048576"
+    assert "debug" not in " ".join(ini["app:main"])
+
+
+# --- make ---------------------------------------------------------------------------------------
+
+
+def test_make_shows_what_it_can_do():
+    shown = re.findall(r"^  make (\w+) +\S", make(folder=CHECKOUT).stdout, re.MULTILINE)
+    assert {"help", "serve", "test", "lint", "types", "lock", "clean"} <= set(shown)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", ".ci/run"])
+def test_every_make_command_in_the_words_is_there(name):
+    targets = re.findall(r"^(\w+):", text_of("Makefile"), re.MULTILINE)
+    named = re.findall(r"\bmake (\w+)(?=`| +#|$)", text_of(name), re.MULTILINE)
+    assert "test" in named
+    assert set(named) <= set(targets)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """What make needs to begin, in a folder without an environment."""
+    for name in ("Makefile", "setup.py", "constraints.txt"):
+        shutil.copy2(CHECKOUT / name, tmp_path)
+    shutil.copytree(CHECKOUT / ".ci", tmp_path / ".ci")
+    return tmp_path
+
+
+def a_python(folder: Path, name: str, does: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{does}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_make_without_a_new_enough_python_says_so_in_one_line(checkout):
+    old = a_python(checkout, "python-old", "exit 1")
+    done = make("serve", f"PYTHON={old} no-such-python", folder=checkout)
+    assert done.returncode != 0
+    first, *others = done.stderr.splitlines()
+    assert first == (
+        f"klanten needs Python 3.11 or newer, and none of these is: {old} no-such-python"
+    )
+    assert all(line.startswith("make:") for line in others)
+
+
+def test_make_without_the_venv_module_says_what_to_install(checkout):
+    bare = a_python(checkout, "python-bare", 'case "$*" in *venv*) mkdir .venv; exit 1; esac')
+    done = make("serve", f"PYTHON={bare}", folder=checkout)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0] == (
+        f"{bare} can't make an environment: install its venv module "
+        "(on Debian and Ubuntu: apt install python3-venv)"
+    )
+    assert not (checkout / ".venv").exists()
+
+
+# --- what runs before a change is taken ---------------------------------------------------------
+
+
+def test_ci_runs_the_tests_first():
+    commands = [line.strip() for line in text_of(".ci/run").splitlines()]
+    assert "make test" in commands
+    assert (CHECKOUT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_no_registry_is_named():
+    named = re.findall(r"\S+://\S+", text_of("constraints.txt") + text_of("Makefile"))
+    assert named == ["http://127.0.0.1:6543"]
