@@ -1,5 +1,6 @@
 """Who calls, and what may it do: tokens and rights as Pyramid's security policy asks for them."""
 
+import logging
 from typing import Any
 
 from pyramid.config import Configurator
@@ -9,6 +10,9 @@ from pyramid.security import Allowed, Denied
 from .clients import Clients
 from .scopes import Scope
 from .tokens import Caller, TokenRefused, Tokens
+
+
+log = logging.getLogger(__name__)
 
 
 class Refused(Denied):
@@ -63,5 +67,8 @@ class SecurityPolicy:
 
 def includeme(config: Configurator) -> None:
     settings = config.registry.settings["klanten"]
-    tokens = Tokens(Clients(settings.clients), settings.jwt_leeway, settings.jwt_max_age)
+    clients = Clients(settings.clients)
+    for warning in clients.warnings():
+        log.warning(warning)
+    tokens = Tokens(clients, settings.jwt_leeway, settings.jwt_max_age)
     config.set_security_policy(SecurityPolicy(tokens))

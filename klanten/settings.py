@@ -138,6 +138,12 @@ class Settings:
     clients: Path = setting(
         "klanten.clients", a_path, "File with the client ids, secrets and scopes of the callers."
     )
+    services: Path | None = setting(
+        "klanten.services",
+        a_path,
+        "File with the services that we call (Autorisaties API, Notificaties API, subjects).",
+        default=None,
+    )
     subject_allow_networks: tuple[Network, ...] = setting(
         "klanten.subject.allow_networks",
         networks,

@@ -111,7 +111,7 @@ class Audittrail:
         return regel
 
     def newest_first(self) -> Iterator[Regel]:
-        regel = self.klant.regel
+        regel: Regel | None = self.klant.regel
         while regel is not None:
             yield regel
             regel = regel.vorige

@@ -22,7 +22,7 @@ class Klant(Persistent):
     `docid` is its number in the indexes, `version` counts its changes (a new klant has 1).
     """
 
-    regel = None
+    regel: Any = None
     version = 0
 
     def __init__(self, uuid: str, body: Body) -> None:

@@ -97,7 +97,7 @@ class Root(Persistent):
         self.outbox.put(klant, body, bewerking)
 
     def _organisatie(self, bronorganisatie: str) -> Organisatie:
-        organisatie = self.organisaties.get(bronorganisatie)
+        organisatie: Organisatie | None = self.organisaties.get(bronorganisatie)
         if organisatie is None:
             organisatie = self.organisaties[bronorganisatie] = Organisatie()
         return organisatie

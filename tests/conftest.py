@@ -1,0 +1,82 @@
+"""Fixtures that every test may use: a clients file, a database on disk, the application."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import webtest
+
+import klanten
+from klanten.clients import Clients
+from klanten.tokens import make_token
+
+SECRET = "a secret of more than thirty-two bytes"
+CLIENTS = {
+    "all": "*",
+    "lezen": "klanten.lezen",
+    "aanmaken": "klanten.aanmaken",
+    "bijwerken": "klanten.bijwerken",
+    "verwijderen": "klanten.verwijderen",
+    "audit": "audittrails.lezen",
+    "none": "",
+}
+
+
+@pytest.fixture
+def clients_file(tmp_path: Path) -> Path:
+    """A clients.ini with a client for each scope, one with all and one with none."""
+    path = tmp_path / "clients.ini"
+    path.write_text(
+        "\n".join(
+            f"[{name}]\nsecret = {SECRET}\nlabel = Label of {name}\nscopes = {scopes}"
+            for name, scopes in CLIENTS.items()
+        )
+    )
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, clients_file: Path) -> dict[str, str]:
+    """The settings of a server with a database of its own; loopback subjects may be fetched."""
+    return {
+        "zodbconn.uri": f"file://{tmp_path}/klanten.fs",
+        "klanten.clients": str(clients_file),
+        "klanten.subject.allow_networks": "127.0.0.0/8 ::1/128",
+    }
+
+
+@pytest.fixture
+def make_app(settings: dict[str, str]) -> Iterator[Callable[..., webtest.TestApp]]:
+    """Starts the application, with these settings instead of or beside the usual ones."""
+    started = []
+
+    def make(**overrides: str) -> webtest.TestApp:
+        changed = {name.replace("__", "."): value for name, value in overrides.items()}
+        app = klanten.main(None, **(settings | changed))
+        started.append(app)
+        return webtest.TestApp(app, extra_environ={"HTTP_AUTHORIZATION": bearer("all")})
+
+    yield make
+    for app in started:
+        app.registry.database.close()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., webtest.TestApp]) -> webtest.TestApp:
+    """The application; a request without a token of its own has that of the client `all`."""
+    return make_app()
+
+
+@pytest.fixture
+def token(clients_file: Path) -> Callable[..., str]:
+    """Makes the value of an Authorization header for a client."""
+    return bearer
+
+
+def bearer(client_id: str, **claims: Any) -> str:
+    from klanten.clients import Client
+
+    client = Client(client_id, SECRET, client_id, None)
+    return "Bearer " + make_token(client, **claims)
