@@ -83,7 +83,7 @@ class KlantenPlace(Place):
 
 
 class Top(Place):
-    """The root of the API; the root factory of the application."""
+    """The root of the API; the root factory of its services."""
 
     below = KlantenPlace
 
@@ -110,5 +110,6 @@ class CanonicalUuids:
 
 
 def includeme(config: Configurator) -> None:
-    config.set_root_factory(Top)
     config.add_route_predicate("canonical_uuids", CanonicalUuids, weighs_less_than="traverse")
+    # Cornice looks up the names of route predicates while it registers a service
+    config.commit()

@@ -21,6 +21,7 @@ from .. import strictjson
 from ..execution import answer, request_body
 from ..model.audittrail import Actie, Bewerking
 from ..representation import api_root
+from ..traversal import Top
 from ..tweens import is_preflight
 
 JSON = "application/json"
@@ -35,7 +36,13 @@ class Service(cornice.Service):
 
     def __init__(self, name: str, path: str, description: str) -> None:
         super().__init__(
-            name, path, description=description, traverse=path, canonical_uuids=True, depth=2
+            name,
+            path,
+            description=description,
+            depth=2,
+            factory=Top,
+            traverse=path,
+            canonical_uuids=True,
         )
 
     def close(self) -> None:
