@@ -1,0 +1,270 @@
+"""Who calls: the JSON Web Token of a consumer, checked against the clients file.
+
+A consumer signs with HS256 and the secret agreed with it. The claim `client_id` names it; `exp`,
+`nbf` and `iat` count when they are there; `user_id` and `user_representation` say for whom it
+acts, for the audittrail. See RFC 7515 (signature), RFC 7519 (claims) and RFC 8725 (practice).
+"""
+
+import json
+import re
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from jwt import PyJWS, PyJWTError
+from jwt.algorithms import HMACAlgorithm
+
+from . import strictjson
+from .clients import Client, Clients, ClientsById
+
+#: The length in the OAS of gebruikersId and gebruikersWeergave.
+MAX_USER: Final = 255
+
+_ALGORITHM: Final = "HS256"
+
+#: Bounds of the memory that remembered tokens take; real ones have some 300 characters.
+_REMEMBERED_TOKENS: Final = 1024
+_REMEMBERED_LENGTH: Final = 4096
+
+#: An escape in JSON; `half` when it is one half of a surrogate pair without the other.
+_ESCAPE: Final = re.compile(
+    rb"""\\(?: u[dD][89abAB][\da-fA-F]{2} \\u[dD][c-fC-F][\da-fA-F]{2}
+           | (?P<half> u[dD][89a-fA-F][\da-fA-F]{2} )
+           | . )""",
+    re.DOTALL | re.VERBOSE,
+)
+
+Number: TypeAlias = int | float
+
+
+class _AgreedSecret(HMACAlgorithm):
+    """HS256 with whatever text was agreed on: its length was judged when the file was read.
+
+    PyJWT would warn at each token about a short secret, and refuse one that looks like a public
+    key. That guards services which also take public keys; here there are none.
+    """
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        return key.encode() if isinstance(key, str) else key
+
+    def check_key_length(self, key: bytes) -> None:
+        return None
+
+
+#: Knows no other algorithm than HS256, so that the header of a token cannot choose one.
+_JWS: Final = PyJWS(algorithms=[])
+_JWS.register_algorithm(_ALGORITHM, _AgreedSecret(HMACAlgorithm.SHA256))
+
+
+class TokenRefused(Exception):
+    """The caller stays unknown: `code` and `detail` (Dutch) are for the Fout that says so."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The consumer behind a request, and the user that it says it acts for ("" for none)."""
+
+    client: Client
+    user_id: str
+    user_representation: str
+
+    @property
+    def client_id(self) -> str:
+        return self.client.client_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature is right, with the moments that must be judged at each use."""
+
+    caller: Caller
+    expires: Number | None
+    not_before: Number | None
+    issued: Number | None
+
+
+class Tokens:
+    """Turns an Authorization header into its caller.
+
+    `leeway` is how many seconds the clocks of consumers may differ from ours. With `max_age` a
+    token counts for that many seconds since its `iat`, whatever its `exp` says.
+    """
+
+    def __init__(self, clients: Clients, leeway: float = 60, max_age: float | None = None) -> None:
+        self._clients = clients
+        self._leeway = leeway
+        self._max_age = max_age
+        self._remembered = _Remembered(clients.current())
+
+    def verify(self, authorization: str | None) -> Caller:
+        """The caller that the header names, as WSGI gives it. Raises TokenRefused."""
+        if authorization is None:
+            raise _no_token()
+        remembered = self._remembered_of(self._clients.current())
+        verified = remembered.get(authorization)
+        if verified is None:
+            verified = _verify(_token(authorization), remembered.clients)
+            remembered.put(authorization, verified)
+        self._check_moments(verified, time.time())
+        return verified.caller
+
+    def _remembered_of(self, clients: ClientsById) -> "_Remembered":
+        """What was verified with just these clients: a changed file starts with nothing."""
+        remembered = self._remembered
+        if remembered.clients is not clients:
+            remembered = self._remembered = _Remembered(clients)
+        return remembered
+
+    def _check_moments(self, token: _Verified, now: float) -> None:
+        # The claims may be integers of any size: nothing is added to them.
+        if token.expires is not None and token.expires <= now - self._leeway:
+            raise TokenRefused("jwt-expired", "Het token is verlopen.")
+        if token.not_before is not None and token.not_before > now + self._leeway:
+            raise TokenRefused("jwt-not-yet-valid", "Het token is nog niet geldig (nbf).")
+        if self._max_age is not None:
+            self._check_age(token.issued, now, self._max_age)
+
+    def _check_age(self, issued: Number | None, now: float, max_age: float) -> None:
+        if issued is None:
+            raise TokenRefused("jwt-expired", "Het token zegt niet wanneer het is gemaakt (iat).")
+        if issued < now - max_age - self._leeway:
+            raise TokenRefused("jwt-expired", "Het token is te lang geleden gemaakt (iat).")
+        if issued > now + self._leeway:
+            raise TokenRefused("jwt-not-yet-valid", "Het token is in de toekomst gemaakt (iat).")
+
+
+class _Remembered:
+    """Tokens verified with one generation of clients; the oldest makes room for a new one."""
+
+    def __init__(self, clients: ClientsById) -> None:
+        self.clients = clients
+        self._tokens: dict[str, _Verified] = {}
+        self._lock = threading.Lock()
+        self.get = self._tokens.get
+
+    def put(self, authorization: str, verified: _Verified) -> None:
+        if len(authorization) > _REMEMBERED_LENGTH:
+            return
+        with self._lock:
+            if len(self._tokens) >= _REMEMBERED_TOKENS:
+                del self._tokens[next(iter(self._tokens))]
+            self._tokens[authorization] = verified
+
+
+def make_token(
+    client: Client,
+    user_id: str = "",
+    user_representation: str = "",
+    lifetime: float | None = None,
+) -> str:
+    """A token with which `client` may call from now on, for ever or for `lifetime` seconds."""
+    now = int(time.time())
+    claims: dict[str, str | int] = {
+        "iss": client.client_id,
+        "iat": now,
+        "client_id": client.client_id,
+        "user_id": user_id,
+        "user_representation": user_representation,
+    }
+    if lifetime is not None:
+        claims["exp"] = now + int(lifetime)
+    return _JWS.encode(json.dumps(claims).encode(), client.secret, _ALGORITHM)
+
+
+# --- the steps of a verification, in the order in which they refuse -----------------------------
+
+
+def _no_token() -> TokenRefused:
+    return TokenRefused(
+        "permission_denied", "Er is geen token meegestuurd (Authorization: Bearer TOKEN)."
+    )
+
+
+def _unreadable(detail: str) -> TokenRefused:
+    return TokenRefused("jwt-decode-error", detail)
+
+
+def _verify(token: str, clients: ClientsById) -> _Verified:
+    claims = _claims(token)
+    client = _client(claims, clients)
+    _check_signature(token, client)
+    return _Verified(
+        caller=Caller(client, _text(claims, "user_id"), _text(claims, "user_representation")),
+        expires=_moment(claims, "exp"),
+        not_before=_moment(claims, "nbf"),
+        issued=_moment(claims, "iat"),
+    )
+
+
+def _token(authorization: str) -> str:
+    word, _, token = authorization.partition(" ")
+    if word != "Bearer" or not token or token.startswith(" "):
+        raise _no_token()
+    return token
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """What the token says, not yet known to be true."""
+    try:
+        parts = _JWS.decode_complete(token.encode("ascii"), options={"verify_signature": False})
+        claims = strictjson.loads(_without_halves(parts["payload"]))
+    except (UnicodeEncodeError, PyJWTError, strictjson.NotJson) as error:
+        raise _unreadable("Het token is geen leesbaar JWT.") from error
+    # PyJWT lets base64 keep its padding, and knows one critical extension (RFC 7797); RFC 7515
+    # allows neither to a recipient that, like this one, supports no extension.
+    if "=" in token or "crit" in parts["header"] or not isinstance(claims, dict):
+        raise _unreadable("Het token is geen JWT van de afgesproken vorm.")
+    return claims
+
+
+def _without_halves(payload: bytes) -> bytes:
+    """The payload with NUL for half a surrogate pair, of which no text can be made either.
+
+    In a token neither is a reason to refuse: both are taken out of what the audittrail holds.
+    """
+    return _ESCAPE.sub(lambda escape: rb"\u0000" if escape["half"] else escape[0], payload)
+
+
+def _client(claims: dict[str, Any], clients: ClientsById) -> Client:
+    if "client_id" not in claims:
+        raise TokenRefused("missing-client-identifier", "Het token heeft geen claim client_id.")
+    client_id = claims["client_id"]
+    client = clients.get(client_id) if isinstance(client_id, str) else None
+    if client is None:
+        raise TokenRefused(
+            "invalid-client-identifier", "De client_id in het token is hier niet bekend."
+        )
+    return client
+
+
+def _check_signature(token: str, client: Client) -> None:
+    try:
+        _JWS.decode_complete(token, client.secret, algorithms=[_ALGORITHM])
+    except PyJWTError as error:
+        raise TokenRefused(
+            "invalid-jwt-signature",
+            "De handtekening van het token klopt niet; nodig is HS256 met het afgesproken geheim.",
+        ) from error
+
+
+def _moment(claims: dict[str, Any], name: str) -> Number | None:
+    if name not in claims:
+        return None
+    moment = claims[name]
+    if isinstance(moment, bool) or not isinstance(moment, int | float):
+        raise _unreadable(f"De claim {name} in het token is geen getal.")
+    return moment
+
+
+def _text(claims: dict[str, Any], name: str) -> str:
+    """A claim as the audittrail can hold it: any value is right, none is refused."""
+    value = claims.get(name)
+    if value is None:
+        return ""
+    return str(value).replace("\0", "")[:MAX_USER]
