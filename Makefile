@@ -19,7 +19,7 @@ serve: .venv/served ## Start the API on http://127.0.0.1:6543 with an embedded d
 	@exec $(BIN)/pserve development.ini
 
 test: lint types ## Run everything that must pass: lint, types, tests with coverage
-	@$(BIN)/pytest -q -n auto --cov
+	@$(BIN)/pytest -q -n auto --dist loadfile --cov
 
 lint: .venv/tested ## Look for mistakes and odd layout
 	@$(BIN)/ruff check --quiet .

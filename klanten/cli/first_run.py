@@ -13,7 +13,8 @@ import plaster
 
 from ..clients import Client, new_clients_file
 from ..settings import Settings, SettingsError
-from .token import HOURS, known_client, signed
+from ..tokens import make_token
+from .token import HOURS, known_client
 
 DEMO = "demo"
 
@@ -46,7 +47,7 @@ def first_run(ini: Path) -> None:
         client = demo_client(settings.clients)
     except OSError as fault:
         raise SettingsError(f"{fault.filename}: can't be made ({fault.strerror})") from fault
-    token = signed(client)
+    token = make_token(client, lifetime=HOURS * 3600)
     click.echo(
         TOUR.format(
             api=api,

@@ -1,15 +1,14 @@
 """`klanten token`: a token for one of the clients in the clients file."""
 
-import time
-import warnings
 from pathlib import Path
 
 import click
-import jwt
 
 from ..clients import Client, Clients
 from ..settings import Settings, SettingsError
+from ..tokens import make_token
 
+# Long enough for a day at work, and of no use to whoever finds it next week.
 HOURS = 12.0
 
 
@@ -32,7 +31,7 @@ def token(ini: Path, client_id: str, hours: float, user_id: str, user_representa
     TOKEN=$(klanten token production.ini CLIENT) works.
     """
     client = known_client(Settings.from_ini(ini).clients, client_id)
-    click.echo(signed(client, hours, user_id, user_representation))
+    click.echo(make_token(client, user_id, user_representation, lifetime=hours * 3600))
 
 
 def known_client(path: Path, client_id: str) -> Client:
@@ -46,22 +45,3 @@ def known_client(path: Path, client_id: str) -> Client:
         known = ", ".join(clients) or "none"
         raise SettingsError(f"{path}: there is no section [{client_id}]; the clients are: {known}")
     return clients[client_id]
-
-
-def signed(
-    client: Client, hours: float = HOURS, user_id: str = "", user_representation: str = ""
-) -> str:
-    """A JWT with the claims that a ZGW API reads, valid from now on for so many hours."""
-    now = int(time.time())
-    claims = {
-        "iss": client.client_id,
-        "iat": now,
-        "exp": now + int(hours * 3600),
-        "client_id": client.client_id,
-        "user_id": user_id,
-        "user_representation": user_representation,
-    }
-    with warnings.catch_warnings():
-        # the server says at its start which secrets are short
-        warnings.simplefilter("ignore", jwt.warnings.InsecureKeyLengthWarning)
-        return jwt.encode(claims, client.secret, algorithm="HS256")

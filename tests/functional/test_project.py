@@ -3,10 +3,13 @@
 import dataclasses
 import re
 import shutil
+import socket
 import subprocess
+import sys
 from configparser import RawConfigParser
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from packaging.requirements import Requirement
@@ -40,7 +43,12 @@ def make(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     # not as a part of the make that may run this test
     environment = {"PATH": str(Path(shutil.which("make") or "").parent) + ":/usr/bin:/bin"}
     return subprocess.run(
-        ["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        ["make", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -176,6 +184,53 @@ def test_ci_runs_the_tests_first():
     commands = [line.strip() for line in text_of(".ci/run").splitlines()]
     assert "make test" in commands
     assert (CHECKOUT / ".ci" / "run").stat().st_mode & 0o111
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """Recorded exchanges of our own: their program reads the OAS document and then fails."""
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "update.json").write_text("{}")
+    (tmp_path / "cases" / "auth.json").write_text("{}")
+    (tmp_path / "replay.py").write_text(
+        "import json, sys, urllib.request\n"
+        "_, base, _, clients, *files = sys.argv[1:]\n"
+        "urllib.request.urlopen(base + '/schema/openapi.yaml').read()\n"
+        "print(base, len(json.load(open(clients))), *files)\n"
+        "sys.exit(7)\n"
+    )
+    return tmp_path
+
+
+def replay(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, CHECKOUT / ".ci" / "replay.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_replay_runs_against_a_server_that_is_gone_afterwards(recordings):
+    done = replay("--cases", recordings)
+    base, clients, *files = done.stdout.splitlines()[-1].split()
+    assert (done.returncode, clients, done.stderr) == (7, "10", "")
+    assert [Path(file).name for file in files] == ["auth.json", "update.json"]
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", urlsplit(base).port)):
+        pass
+
+
+def test_a_replay_can_be_of_one_topic(recordings):
+    done = replay("--cases", recordings, "update")
+    assert [Path(word).name for word in done.stdout.split()[-1:]] == ["update.json"]
+
+
+def test_a_replay_of_an_unknown_topic_names_the_known_ones(recordings):
+    done = replay("--cases", recordings, "updates")
+    assert done.returncode == 1
+    assert done.stderr == "no such topic: updates; the topics are auth, update\n"
+
+
+def test_a_replay_without_recordings_says_where_it_looked(tmp_path):
+    done = replay("--cases", tmp_path)
+    assert done.returncode == 1
+    assert str(tmp_path) in done.stderr
 
 
 def test_no_registry_is_named():
