@@ -3,6 +3,8 @@
 from typing import Any
 
 from pyramid.config import Configurator
+from pyramid.interfaces import IRequestExtensions
+from pyramid.request import Request
 from pyramid.router import Router
 
 from .clients import ClientsError
@@ -60,4 +62,17 @@ def assemble(settings: Settings) -> Router:
         for room in ROOMS:
             prefix = "/api/v1" if room == ".api" else None
             config.include(room, route_prefix=prefix)
+        config.commit()
+        fix_request_class(config)
         return config.make_wsgi_app()
+
+
+def fix_request_class(config: Configurator) -> None:
+    """Make one class of request with the properties that the rooms and libraries add to it.
+
+    Pyramid itself would make such a class anew for each request, which costs as much as reading a
+    klant does.
+    """
+    extensions = config.registry.getUtility(IRequestExtensions)
+    config.set_request_factory(type("Request", (Request,), dict(extensions.descriptors)))
+    extensions.descriptors.clear()

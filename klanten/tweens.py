@@ -88,7 +88,7 @@ def conditional_tween(handler: Handler, registry: Registry) -> Handler:
             etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
             if _matches(request.environ.get("HTTP_IF_NONE_MATCH"), etag):
                 response = Response(status=304, headerlist=[])
-            response.headers["ETag"] = etag
+            response.headerlist.append(("ETag", etag))
         return response
 
     return tween
