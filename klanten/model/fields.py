@@ -477,38 +477,29 @@ class Filter:
     name: str
     field: Field
     path: tuple[str, ...]
-    subject_type: SubjectType | None = None
-    """Only klanten of this type have the value; None: all have it."""
 
     def value(self, body: Mapping[str, Any]) -> str:
         """The value of this filter in a klant, "" where there is none."""
-        if self.subject_type is not None and body.get("subjectType") != self.subject_type:
-            return ""
         found: Any = body
         for key in self.path:
             found = found.get(key) if found else None
         return found or ""
 
 
-def _filters_on(
-    fields: Iterable[Field], path: tuple[str, ...] = (), subject_type: SubjectType | None = None
-) -> Iterator[Filter]:
+def _filters_on(fields: Iterable[Field], above: tuple[str, ...] = ()) -> Iterator[Filter]:
     for field in fields:
-        here = (*path, field.name)
+        path = (*above, field.name)
         if field.filter:
-            yield Filter(field.filter, field, here, subject_type)
-        yield from _filters_on(field.fields, here, subject_type)
+            yield Filter(field.filter, field, path)
+        yield from _filters_on(field.fields, path)
 
 
-FILTERS: tuple[Filter, ...] = (
-    *_filters_on(KLANT),
-    *(
-        found
-        for subject_type in SubjectType
-        for found in _filters_on((IDENTIFICATIE[subject_type],), (), subject_type)
-    ),
-)
-"""The filters of the list, in the order of the published API."""
+FILTERS = tuple(_filters_on((*KLANT, *IDENTIFICATIE.values())))
+"""The filters of the list, in the order of the published API.
+
+The identifications share no member that is filtered on, so a path leads to a value in klanten of
+one type only.
+"""
 
 
 def empty(fields: Iterable[Field]) -> dict[str, Any]:
