@@ -118,7 +118,7 @@ def _changes_of_type(body: Any, subject_type: str | None) -> Iterator[Fault]:
     if not isinstance(body, dict) or "subjectType" not in body:
         return
     sent = body["subjectType"]
-    if sent != subject_type and (sent is None or sent == "" or sent in list(_SUBJECT_TYPE.choices)):
+    if sent != subject_type and sent in (None, "", *_SUBJECT_TYPE.choices):
         yield Rule.UNCHANGED.broken_at("subjectType")
 
 
@@ -133,7 +133,7 @@ def _relaxed(fields: Iterable[Field], optional: frozenset[str]) -> Iterator[Fiel
 def _with_settled_type(fields: Iterable[Field]) -> Iterator[Field]:
     # An empty type is no value of the list, but on a klant that has one it is a change of type.
     for field in fields:
-        if field is _SUBJECT_TYPE:
+        if field.name == _SUBJECT_TYPE.name:
             yield replace(field, choices={**field.choices, "": ""})
         else:
             yield field
