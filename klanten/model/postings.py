@@ -1,8 +1,8 @@
 """The docids that share a value: small when they are few, exact to merge when they are many.
 
-A *posting* is an int, a tuple of at most eight docids, or a `Bitmap`, which maps the number of a
-chunk to the docids within: by the same rule an int, a tuple of at most eight, or a `Chunk` of
-bits. One rule on two levels. Most values belong to a few klanten and cost a few bytes beside
+A *posting* is a tuple of at most eight docids, or a `Bitmap`, which maps the number of a chunk to
+the docids within: by the same rule a tuple of at most eight, or a `Chunk` of bits. One rule on
+two levels. Most values belong to a few klanten and cost a few bytes beside
 their key; a value that a million klanten share is 122 chunks of a kilobyte, of which a new
 klant writes one. Plain sets in a BTree would have to be walked docid by docid to combine them;
 bits are combined and counted 8,192 at a time.
@@ -75,7 +75,7 @@ class Bitmap(LOBTree):
         store(self, number, part, _remove(part, offset))
 
 
-Few: TypeAlias = int | tuple[int, ...]
+Few: TypeAlias = tuple[int, ...]
 Part: TypeAlias = Few | Chunk
 Posting: TypeAlias = Few | Bitmap
 Many = TypeVar("Many", Chunk, Bitmap)
@@ -143,9 +143,9 @@ def _add(posting: Few | Many | None, docid: int, many: type[Many]) -> Few | Many
     if isinstance(posting, many):
         posting.add(docid)
         return posting
-    docids = sorted({*_few(posting), docid})
+    docids = tuple(sorted({*(posting or ()), docid}))
     if len(docids) <= FEW:
-        return _packed(docids)
+        return docids
     grown = many()
     for each in docids:
         grown.add(each)
@@ -156,18 +156,7 @@ def _remove(posting: Few | Many | None, docid: int) -> Few | Many | None:
     if isinstance(posting, Chunk | Bitmap):
         posting.remove(docid)
         return posting or None
-    left = [each for each in _few(posting) if each != docid]
-    return _packed(left) if left else None
-
-
-def _packed(docids: list[int]) -> Few:
-    return docids[0] if len(docids) == 1 else tuple(docids)
-
-
-def _few(posting: Few | None) -> tuple[int, ...]:
-    if posting is None:
-        return ()
-    return posting if isinstance(posting, tuple) else (posting,)
+    return tuple(each for each in posting or () if each != docid) or None
 
 
 def _parts(posting: Posting | None) -> Mapping[int, Part]:
@@ -175,14 +164,14 @@ def _parts(posting: Posting | None) -> Mapping[int, Part]:
     if isinstance(posting, Bitmap):
         return posting
     parts: dict[int, Part] = {}
-    for docid in _few(posting):
+    for docid in posting or ():
         number = docid >> CHUNK_BITS
         parts[number] = _add(parts.get(number), docid & CHUNK_MASK, Chunk)
     return parts
 
 
 def _bits(part: Part | None) -> int:
-    return part.bits if isinstance(part, Chunk) else sum(1 << offset for offset in _few(part))
+    return part.bits if isinstance(part, Chunk) else sum(1 << offset for offset in part or ())
 
 
 def _offsets(bits: int, skip: int) -> Iterator[int]:

@@ -73,7 +73,7 @@ def test_an_empty_catalog_finds_nothing():
 def test_an_empty_value_is_not_indexed_and_finds_nothing():
     catalog = Catalog(4)
     catalog.add(3, {"naam": ""})
-    assert dict(catalog.items()) == {"": 3}
+    assert dict(catalog.items()) == {"": (3,)}
     assert catalog_search(catalog, {"naam": ""}) == []
 
 
