@@ -5,6 +5,7 @@ import json
 import random
 import shlex
 import socket
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ TOUR = """\
 Klanten API   {api}
 OAS document  {api}/schema/openapi.yaml
 Client        {client_id}, may do everything (see {clients})
-Token         valid for {hours:g} hours; `klanten token` prints another
+Token         valid for {hours:g} hours; another: {program} token {ini} {client_id}
 
 {token}
 
@@ -54,6 +55,8 @@ def first_run(ini: Path) -> None:
             client_id=client.client_id,
             clients=settings.clients,
             hours=HOURS,
+            program=sys.argv[0],
+            ini=ini,
             token=token,
             curl=curl_line(api, token),
         )

@@ -130,6 +130,11 @@ def test_the_printed_token_opens_the_list(serving, port):
     assert "results" in json.loads(in_the_shell(script, serving.folder))
 
 
+def test_the_printed_command_makes_another_token(serving):
+    command = printed_line(serving.output, "Token ").partition("another: ")[2]
+    assert re.fullmatch(r"eyJ\S+\n", in_the_shell(command, serving.folder))
+
+
 def test_make_serve_keeps_its_secrets_to_the_owner(serving):
     assert stat.S_IMODE((serving.folder / "var").stat().st_mode) == 0o700
     assert stat.S_IMODE((serving.folder / "var" / "clients.ini").stat().st_mode) == 0o600
