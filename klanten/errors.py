@@ -4,6 +4,7 @@ Everything below raises facts in its own words; here alone they get a status, a 
 explanation, in the form of the standard (`Fout`, `ValidatieFout`).
 """
 
+import errno
 import logging
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
@@ -23,6 +24,7 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 from pyramid.response import Response
 from transaction.interfaces import TransientError
+from ZODB.POSException import StorageError
 
 from .model.errors import KlantnummerInUse, KlantUnknown, RegelUnknown, SubjectMissing
 from .schemas.faults import Fault, ValidationFailed
@@ -127,6 +129,8 @@ PROBLEMS = (
 )
 """Every kind of fault, for the pages that explain them."""
 
+DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+
 
 # --- which fact is which problem ----------------------------------------------------------------
 
@@ -214,6 +218,18 @@ def _(fact: TransientError) -> Problem:
     return SERVICE_UNAVAILABLE
 
 
+@problem_of.register(StorageError)
+def database_unavailable(fact: Exception) -> Problem:
+    """The database is out of reach, too busy, or can't be written to."""
+    return SERVICE_UNAVAILABLE
+
+
+@problem_of.register
+def _(fact: OSError) -> Problem:
+    """A disk that is full or fails; anything else of the system is our own fault."""
+    return SERVICE_UNAVAILABLE if fact.errno in DISK_TROUBLE else INTERNAL_ERROR
+
+
 # --- the answer ---------------------------------------------------------------------------------
 
 
@@ -269,5 +285,7 @@ def operation_of(request: Request) -> str:
 
 
 def includeme(config: Configurator) -> None:
+    for kind in config.registry.database.unavailable:
+        problem_of.register(kind, database_unavailable)
     # an error that a next attempt may mend is left alone, until the last attempt
     config.add_exception_view(fout, context=Exception, retryable_error=False)

@@ -5,7 +5,10 @@ pyramid_retry, since whatever lies outside an attempt can't be a tween.
 """
 
 import threading
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from typing import Any, NoReturn
 
@@ -14,6 +17,11 @@ from pyramid.interfaces import IRouter
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid_retry import RetryableErrorPredicate, RetryableExecutionPolicy
+from transaction.interfaces import TransientError
+
+from .errors import fout
+from .patience import Watch
+from .storage import LOST, NO_LOCK, Database
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Over several processes two of a thousand creates in an empty database needed more than three.
@@ -21,6 +29,9 @@ ATTEMPTS = 5
 # A request asks at most for the rights of its caller and for its subject.
 QUESTIONS = 5
 ANSWERS = "klanten.answers"
+DEADLINE = "klanten.deadline"
+# How many times within the timeout is looked whether a request waits too long.
+WATCHES = 10
 
 write_lock = threading.Lock()
 """Held by whoever changes the tree, from before its snapshot until after its commit.
@@ -44,11 +55,16 @@ class Question(Exception):
 
 
 def answer(request: Request, key: Hashable, ask: Callable[[], Any]) -> Any:
-    """What `ask` returns, called outside the attempt. Raises `Question` the first time."""
-    answers = request.environ.setdefault(ANSWERS, {})
-    if key not in answers:
-        raise Question(key, ask)
-    return answers[key]
+    """What `ask` returns, called outside the attempt.
+
+    Raises `Question` the first time, and afterwards whatever `ask` raised.
+    """
+    answers: dict[Hashable, Future[Any]] = request.environ.setdefault(ANSWERS, {})
+    if key in answers:
+        return answers[key].result()
+    if len(answers) == QUESTIONS:
+        raise RuntimeError("a request that asks again and again")
+    raise Question(key, ask)
 
 
 def request_body(request: Request) -> bytes:
@@ -60,25 +76,48 @@ def request_body(request: Request) -> bytes:
 class ExecutionPolicy:
     """Takes a request through its attempts."""
 
-    def __init__(self, body_max_size: int) -> None:
+    def __init__(self, body_max_size: int, timeout: float, database: Database) -> None:
         self.body_max_size = body_max_size
-        self.attempt = RetryableExecutionPolicy(ATTEMPTS)
+        self.timeout = timeout
+        self.attempts = RetryableExecutionPolicy(ATTEMPTS)
+        # a file is never waited for
+        self.watch = Watch(timeout / WATCHES, database.cut).until if database.cut else nullcontext
 
     def __call__(self, environ: dict[str, Any], router: IRouter) -> Response:
         _mend_path(environ)
         self._take_body(environ)
-        for _ in range(QUESTIONS):
+        while True:
             try:
                 return self._attempts(environ, router)
             except Question as question:
-                environ[ANSWERS][question.key] = question.ask()
-        raise RuntimeError("a request that asks again and again")
+                environ[ANSWERS][question.key] = _outcome(question.ask)
 
     def _attempts(self, environ: dict[str, Any], router: IRouter) -> Response:
+        deadline = time.monotonic() + self.timeout
         if environ["REQUEST_METHOD"] not in WRITES:
-            return self.attempt(environ, router)
-        with write_lock:
-            return self.attempt(environ, router)
+            return self._in_time(environ, router, deadline)
+        with self._turn() as came:
+            # without its turn a request is still told what else is wrong with it
+            environ[NO_LOCK] = not came
+            return self._in_time(environ, router, deadline)
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Holds the write lock; False when others held it for too long."""
+        came = write_lock.acquire(timeout=self.timeout)
+        try:
+            yield came
+        finally:
+            if came:
+                write_lock.release()
+
+    def _in_time(self, environ: dict[str, Any], router: IRouter, deadline: float) -> Response:
+        # the waits for a turn and for the database may not add up, yet who waited long for its
+        # turn needs a moment to use it
+        deadline = max(deadline, time.monotonic() + self.timeout / 4)
+        environ[DEADLINE] = deadline
+        with self.watch(deadline):
+            return self.attempts(environ, router)
 
     def _take_body(self, environ: dict[str, Any]) -> None:
         """Read the body before the lock is taken: a slow caller makes nobody wait."""
@@ -90,6 +129,16 @@ class ExecutionPolicy:
         environ["webob.is_body_seekable"] = True
 
 
+def _outcome(ask: Callable[[], Any]) -> Future[Any]:
+    """What came of asking. A failure is for the next attempt, where errors become answers."""
+    outcome: Future[Any] = Future()
+    try:
+        outcome.set_result(ask())
+    except Exception as failure:
+        outcome.set_exception(failure)
+    return outcome
+
+
 def _read(environ: dict[str, Any], limit: int) -> bytes:
     """At most `limit` bytes of the body.
 
@@ -97,7 +146,7 @@ def _read(environ: dict[str, Any], limit: int) -> bytes:
     """
     length = environ.get("CONTENT_LENGTH")
     if length:
-        limit = min(limit, int(length))
+        limit = min(limit, int(length)) if length.isdigit() else 0
     elif not environ.get("wsgi.input_terminated"):
         return b""
     parts = []
@@ -108,13 +157,20 @@ def _read(environ: dict[str, Any], limit: int) -> bytes:
 
 
 def _mend_path(environ: dict[str, Any]) -> None:
-    """Let a path that is no UTF-8 count as Latin-1: readable, and the address of nothing."""
+    """Let a path that a route would misread be the address of nothing.
+
+    One that is no UTF-8 counts as Latin-1. A line break at its end is doubled: the patterns of
+    Pyramid end in `$`, which overlooks a single one.
+    """
     for name in ("SCRIPT_NAME", "PATH_INFO"):
         raw = environ.get(name, "").encode("latin-1")
         try:
             raw.decode()
         except UnicodeDecodeError:
-            environ[name] = raw.decode("latin-1").encode().decode("latin-1")
+            raw = raw.decode("latin-1").encode()
+        environ[name] = raw.decode("latin-1")
+    if environ["PATH_INFO"].endswith("\n"):
+        environ["PATH_INFO"] += "\n"
 
 
 def leave_to_policy(question: Question, request: Request) -> NoReturn:
@@ -122,8 +178,26 @@ def leave_to_policy(question: Question, request: Request) -> NoReturn:
     raise question
 
 
+def try_again(fact: TransientError, request: Request) -> Response:
+    """Leave what a next attempt may mend to the policy, while there is time.
+
+    A server that was lost in the middle of a commit may have kept it: a next attempt could do
+    the same a second time.
+    """
+    committing = "tm.active" not in request.environ
+    if time.monotonic() < request.environ[DEADLINE] and not (committing and isinstance(fact, LOST)):
+        raise fact
+    # how pyramid_retry knows that an attempt is the last one
+    request.environ["retry.attempts"] = request.environ["retry.attempt"] + 1
+    return fout(fact, request)
+
+
 def includeme(config: Configurator) -> None:
     settings = config.registry.settings["klanten"]
-    config.set_execution_policy(ExecutionPolicy(settings.body_max_size))
+    policy = ExecutionPolicy(
+        settings.body_max_size, settings.database_timeout, config.registry.database
+    )
+    config.set_execution_policy(policy)
     config.add_view_predicate("retryable_error", RetryableErrorPredicate)
     config.add_exception_view(leave_to_policy, context=Question)
+    config.add_exception_view(try_again, context=TransientError, retryable_error=True)

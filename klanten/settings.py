@@ -141,6 +141,13 @@ class Settings:
     services: Path | None = setting(
         "klanten.services",
         a_path,
+    database_timeout: float = setting(
+        "klanten.database.timeout",
+        seconds_above_zero,
+        "Seconds that a request waits for a database that does not answer, or for its turn to "
+        "write, before it is refused with 503.",
+        default="10",
+    )
         "File with the services that we call (Autorisaties API, Notificaties API, subjects).",
         default=None,
     )

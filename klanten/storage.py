@@ -2,19 +2,27 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import transaction
 import zodburi
 from pyramid.config import Configurator
 from pyramid.request import Request
+from zc.lockfile import LockError
+from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
 from ZODB import DB
 from ZODB.Connection import Connection
+from ZODB.POSException import StorageError
 
 from .evolve import check_version
 from .model.root import Root, bootstrap
 from .settings import SettingsError
+from .zeo import disconnect, keep_fresh
 
 # Counted in objects and bytes for each connection, and each thread has one: a klant takes about
 # 1.5 KB and a bucket of an index 2-3 KB.
@@ -22,32 +30,126 @@ CACHE_SIZE = 60_000
 CACHE_SIZE_BYTES = 256 * 1024 * 1024
 # More than any sensible number of threads: ZODB only warns about a larger number.
 POOL_SIZE = 64
+# Seconds that a command waits for a server that does not answer.
+TIMEOUT = 10.0
+
+LOST = ClientDisconnected
+"""Raised when the server went away at any moment, also in the middle of a commit."""
+NO_LOCK = "klanten.no_lock"
+"""Set in the environ of a request that waited too long for its turn to write."""
 
 
 class DatabaseUnavailable(Exception):
     """The database can't be opened."""
 
 
-def open_database(uri: str) -> DB:
+class DatabaseBusy(StorageError):
+    """Other writers kept the request waiting for too long."""
+
+
+class PooledConnection(Connection):
+    """A connection that goes back into the pool when it can't begin.
+
+    ZODB itself forgets about it, and what it holds in the storage stays for ever: with a server
+    that is away, each request would leave some memory behind.
+    """
+
+    def open(self, *args: Any, **named: Any) -> None:
+        try:
+            super().open(*args, **named)
+        except BaseException:
+            self.close()
+            raise
+
+
+class Database(DB):
+    """A ZODB database that knows how to do without its server."""
+
+    klass = PooledConnection
+    cut: Callable[[], None] | None = None
+    """Lets all that waits for the server fail; None where there is nobody to wait for."""
+    unavailable: tuple[type[Exception], ...] = ()
+    """What the storage raises, beside `StorageError`, when it can't be reached."""
+
+
+def open_database(
+    uri: str, *, read_only: bool = False, timeout: float = TIMEOUT, serving: bool = False
+) -> Database:
     """The database behind a zodburi URI.
+
+    `read_only` opens a file beside the server that has it open, as it is at this moment. Within
+    about `timeout` seconds a server that does not answer is given up; for `serving`, a statement
+    that takes longer is given up too.
 
     Raises `SettingsError` when the URI can't be read and `DatabaseUnavailable`, with one line of
     explanation, when what it names can't be opened.
     """
+    uri = _with_parameters(uri, read_only, timeout, serving)
     factory, options = _resolve(uri)
-    try:
-        storage = factory()
-    except Exception as fault:
-        reason = " ".join(str(fault).split()) or type(fault).__name__
-        raise DatabaseUnavailable(f"the database can't be opened: {reason}") from fault
-    return DB(storage, **options)
+    with contextlib.ExitStack() as undo:
+        try:
+            storage = factory()
+            undo.callback(storage.close)
+            database = _database(storage, options)
+        except Exception as fault:
+            raise DatabaseUnavailable(f"zodbconn.uri: {_reason(uri, fault)}") from fault
+        undo.pop_all()
+    return database
 
 
-def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:
+def _database(storage: Any, options: dict[str, Any]) -> Database:
+    if isinstance(storage, ClientStorage):
+        keep_fresh(storage)
+        storage.cut = partial(disconnect, storage)
+    database = Database(storage, **options)
+    database.cut = getattr(storage, "cut", None)
+    database.unavailable = getattr(storage, "unavailable", ())
+    return database
+
+
+def _with_parameters(uri: str, read_only: bool, timeout: float, serving: bool) -> str:
+    """The URI with what the caller asks for, in the words of its scheme.
+
+    What the URI says itself stays, except that nothing else than reading can be had.
+    """
+    scheme, _, rest = uri.partition(":")
+    if scheme == "postgres":  # RelStorage has a resolver of its own for this one
+        uri, scheme = f"postgresql:{rest}", "postgresql"
+    parameters: dict[str, Any] = {}
+    if scheme == "zeo":
+        parameters["wait_timeout"] = math.ceil(timeout)
+    if scheme == "postgresql":
+        parameters["timeout"] = timeout
+        if serving:
+            parameters["statement_timeout"] = timeout
+    added = [
+        f"{name}={value}"
+        for name, value in parameters.items()
+        if not re.search(rf"[?&]{name}=", uri)
+    ]
+    if read_only and scheme in ("file", "zeo", "postgresql"):
+        added.append("read_only=1")
+    separator = "&" if "?" in uri else "?"
+    return uri + separator + "&".join(added) if added else uri
+
+
+def _resolve(uri: str) -> tuple[Callable[[], Any], dict[str, Any]]:
+    scheme = uri.partition(":")[0]
     try:
         factory, options = zodburi.resolve_uri(uri)
+    except SettingsError:
+        raise
+    except ModuleNotFoundError as fault:
+        raise SettingsError(
+            f"zodbconn.uri: {scheme} needs the package {fault.name}; "
+            "install it with pip install 'klanten[postgresql]'"
+        ) from None
+    except zodburi.UnknownDatabaseKeywords as fault:
+        raise SettingsError(
+            f"zodbconn.uri: {', '.join(fault.kw)} in the {scheme} URI is no known parameter; "
+            "mend it or leave it out"
+        ) from None
     except Exception as fault:  # each resolver has errors of its own
-        scheme = uri.partition(":")[0]
         raise SettingsError(
             f"zodbconn.uri: the {scheme} URI can't be read ({type(fault).__name__}); "
             "write for instance file:///path/to/klanten.fs"
@@ -59,6 +161,17 @@ def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:
         options["pool_size"] = POOL_SIZE
     known = inspect.signature(DB.__init__).parameters
     return factory, {name: value for name, value in options.items() if name in known}
+
+
+def _reason(uri: str, fault: Exception) -> str:
+    scheme, _, path = uri.partition("://")
+    if isinstance(fault, LockError):
+        return (
+            f"{path.partition('?')[0]} is in use by another server or command, and one process at "
+            "a time can have a file open; stop that one, or use ZEO or PostgreSQL"
+        )
+    reason = " ".join(str(fault).split()) or type(fault).__name__
+    return f"the {scheme} database can't be opened: {reason}"
 
 
 @contextlib.contextmanager
@@ -74,17 +187,26 @@ def tree(database: DB, note: str = "") -> Iterator[Root]:
         connection.close()
 
 
-def prepare(database: DB) -> None:
+def prepare(database: Database) -> None:
     """Make the tree in a new database; refuse one of another schema version.
 
-    Raises `DatabaseTooNew` and `DatabaseTooOld`.
+    Raises `DatabaseTooNew`, `DatabaseTooOld` and `DatabaseUnavailable`.
     """
-    with tree(database, "prepare the database") as root:
-        check_version(root)
+    try:
+        with tree(database, "prepare the database") as root:
+            check_version(root)
+    except (StorageError, *database.unavailable) as fault:
+        reason = " ".join(str(fault).split()) or type(fault).__name__
+        raise DatabaseUnavailable(f"zodbconn.uri: the database fails: {reason}") from fault
 
 
 def connection_of(request: Request) -> Connection:
-    """A connection to the database, bound to the transaction of the request."""
+    """A connection to the database, bound to the transaction of the request.
+
+    Raises `DatabaseBusy` when the request should write and its turn did not come.
+    """
+    if request.environ.get(NO_LOCK):
+        raise DatabaseBusy("no turn to write")
     connection = request.registry.database.open(transaction_manager=request.tm)
 
     def close(request: Request) -> None:
@@ -104,7 +226,8 @@ def tree_of(request: Request) -> Root:
 
 
 def includeme(config: Configurator) -> None:
-    database = open_database(config.registry.settings["klanten"].database_uri)
+    settings = config.registry.settings["klanten"]
+    database = open_database(settings.database_uri, timeout=settings.database_timeout, serving=True)
     prepare(database)
     config.registry.database = database
     config.add_request_method(tree_of, "tree", reify=True)

@@ -1,0 +1,244 @@
+"""PostgreSQL as the database: `postgresql://` as a scheme of `zodbconn.uri`.
+
+The URI is that of libpq (PostgreSQL documentation, 34.1.1.2), and libpq reads it: user and
+password percent-encoded, several hosts, sockets, and every parameter that libpq knows. Beside
+those it takes the options of RelStorage, which keeps the objects in tables, and the
+`connection_*` parameters of zodburi.
+
+    postgresql://klanten:p%40ss@db.example.nl/klanten?sslmode=verify-full&cache_local_mb=50
+
+This module needs the extra `klanten[postgresql]` and is imported only where the scheme is used.
+"""
+
+import contextlib
+import math
+import re
+import socket
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import psycopg2
+import psycopg2.errors
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, make_dsn, parse_dsn
+from relstorage.adapters.postgresql import PostgreSQLAdapter
+from relstorage.adapters.postgresql.connmanager import Psycopg2ConnectionManager
+from relstorage.options import Options
+from relstorage.storage import RelStorage
+from ZConfig.datatypes import stock_datatypes
+from zodburi import PARAMETERS
+
+from .patience import is_overdue
+from .settings import SettingsError
+
+# The server, and after a `?` the query. libpq would take what comes after a stray @ for a host,
+# and so show a part of the password when it finds no such host.
+URI = re.compile(r"(postgres(?:ql)?://(?:[^@/]*@)?[^?@]*)(?:\?(.*))?", re.DOTALL)
+PARAMETER = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
+
+
+def a_boolean(text: str) -> bool:
+    return text == "1" or (text != "0" and bool(stock_datatypes["boolean"](text)))
+
+
+a_size = stock_datatypes["byte-size"]
+
+OPTIONS: dict[str, Callable[[str], Any]] = {
+    "read_only": a_boolean,
+    "keep_history": a_boolean,
+    "create_schema": a_boolean,
+    "revert_when_stale": a_boolean,
+    "cache_local_mb": int,
+    "cache_local_object_max": a_size,
+    "cache_local_compression": str,
+    "cache_local_dir": str,
+    "cache_delta_size_limit": int,
+    "cache_prefix": str,
+    "commit_lock_timeout": float,
+    "pack_gc": a_boolean,
+    "pack_batch_timeout": float,
+    "replica_conf": str,
+    "ro_replica_conf": str,
+    "replica_timeout": float,
+}
+"""The options of RelStorage that may stand in the URI, and how each is read."""
+
+LIMITS: dict[str, Callable[[str], Any]] = {"timeout": float, "statement_timeout": float}
+"""Seconds that a connection, and that one statement, may take before the server counts as down."""
+
+
+def resolve(uri: str) -> tuple[Callable[[], RelStorage], dict[str, str]]:
+    """The storage behind a URI, as zodburi asks for it: how to open it, and what is for the DB.
+
+    Raises `SettingsError`, with one line that holds no part of the password.
+    """
+    server, query = _split(uri)
+    for_zodb = {name: unquote(value) for name, value in query.items() if name in PARAMETERS}
+    options = _read(OPTIONS, query)
+    limits = _read(LIMITS, query)
+    ours = PARAMETERS.keys() | OPTIONS.keys() | LIMITS.keys()
+    parameters = _libpq_parameters(
+        server, {name: value for name, value in query.items() if name not in ours}
+    )
+    if "timeout" in limits:
+        options = {"commit_lock_timeout": limits["timeout"]} | options
+        parameters = _in_time(parameters, limits["timeout"])
+    if "statement_timeout" in limits:
+        parameters = _statements_in_time(parameters, limits["statement_timeout"])
+    # a database that is only read may be a standby, or belong to a role that may not make tables
+    options = {"keep_history": False, "create_schema": not options.get("read_only")} | options
+    options |= {"name": _name(parameters), "driver": "psycopg2"}
+
+    def factory() -> RelStorage:
+        settings = Options(**options)
+        return Storage(Adapter(make_dsn(**parameters), settings), options=settings)
+
+    return factory, for_zodb
+
+
+# --- reading the URI ----------------------------------------------------------------------------
+
+
+def _split(uri: str) -> tuple[str, dict[str, str]]:
+    """What stands before the query, and the parameters in the query, still percent-encoded."""
+    match = URI.fullmatch(uri)
+    if not match:
+        raise _unreadable()
+    parts = [PARAMETER.fullmatch(part) for part in (match[2] or "").split("&") if part]
+    if None in parts:
+        raise _unreadable()
+    return match[1], {part[1]: part[2] for part in parts if part}
+
+
+def _read(kinds: Mapping[str, Callable[[str], Any]], query: Mapping[str, str]) -> dict[str, Any]:
+    found = {}
+    for name in kinds.keys() & query.keys():
+        try:
+            found[name] = kinds[name](unquote(query[name]))
+        except ValueError:
+            raise SettingsError(
+                f"zodbconn.uri: the value of {name} can't be read; mend it or leave it out"
+            ) from None
+    return found
+
+
+def _libpq_parameters(server: str, query: Mapping[str, str]) -> dict[str, str]:
+    for name, value in query.items():
+        try:
+            parse_dsn(f"postgresql://?{name}={value}")
+        except psycopg2.ProgrammingError:
+            raise SettingsError(
+                f"zodbconn.uri: {name!r} is no parameter of PostgreSQL, RelStorage or zodburi, "
+                "or its value can't be read; mend it or leave it out"
+            ) from None
+    try:
+        parameters: dict[str, str] = parse_dsn(
+            server + "?" + "&".join(f"{name}={value}" for name, value in query.items())
+        )
+    except psycopg2.ProgrammingError:
+        # what libpq says of it may quote the password
+        raise _unreadable() from None
+    if not all(port.isdigit() for port in parameters.get("port", "").split(",") if port):
+        raise _unreadable()
+    return parameters
+
+
+def _unreadable() -> SettingsError:
+    return SettingsError(
+        "zodbconn.uri: the postgresql URI can't be read; write "
+        "postgresql://user:password@host:5432/database?name=value, with all signs but letters and "
+        "digits in user and password percent-encoded (@ as %40)"
+    )
+
+
+def _name(parameters: Mapping[str, str]) -> str:
+    """What the storage is called in logs."""
+    return f"PostgreSQL {parameters.get('dbname', '')} at {parameters.get('host', 'localhost')}"
+
+
+# --- waiting no longer than asked -----------------------------------------------------------------
+
+
+def _in_time(parameters: Mapping[str, str], seconds: float) -> dict[str, str]:
+    """With limits on every wait for the network; what the URI says itself stays."""
+    hosts = parameters.get("host", "").count(",") + 1
+    limits = {
+        # libpq tries host after host, each this long, and counts less than 2 as 2
+        "connect_timeout": max(2, math.ceil(seconds / hosts)),
+        # a server that vanished is noticed while data waits to be sent ...
+        "tcp_user_timeout": math.ceil(seconds * 1000),
+        # ... and while an answer is waited for
+        "keepalives_idle": max(1, math.ceil(seconds / 2)),
+        "keepalives_interval": max(1, math.ceil(seconds / 6)),
+        "keepalives_count": 3,
+    }
+    return {name: str(limit) for name, limit in limits.items()} | dict(parameters)
+
+
+def _statements_in_time(parameters: Mapping[str, str], seconds: float) -> dict[str, str]:
+    limit = f"-c statement_timeout={math.ceil(seconds * 1000)}"
+    # of a setting that is given twice the server takes the last
+    return {**parameters, "options": f"{limit} {parameters.get('options', '')}".rstrip()}
+
+
+class ConnectionManager(Psycopg2ConnectionManager):
+    """Opens the connections to the server, and knows those that are open."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.connections: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def open(self, *args: Any, **named: Any) -> tuple[Any, Any]:
+        if is_overdue():
+            # a line was cut: waiting once more, for another one, would be for nothing
+            raise psycopg2.OperationalError("no time left to connect")
+        connection, cursor = super().open(*args, **named)
+        self.connections.add(connection)
+        return connection, cursor
+
+    def cut(self) -> None:
+        """End every statement that waits for the server: it raises as when the server goes away.
+
+        For a server that took a statement and says nothing more; libpq itself would wait for ever.
+        """
+        for connection in list(self.connections):
+            # one may be closed by its own thread at any moment
+            with contextlib.suppress(psycopg2.Error, OSError):
+                if connection.info.transaction_status == TRANSACTION_STATUS_ACTIVE:
+                    _hang_up(connection.fileno())
+
+
+def _hang_up(line: int) -> None:
+    # the family plays no part in a shutdown
+    with socket.fromfd(line, socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+class Adapter(PostgreSQLAdapter):
+    """RelStorage on PostgreSQL; it shows itself without its DSN, which holds the password."""
+
+    def _create(self) -> None:
+        if self.connmanager is None:
+            self.connmanager = ConnectionManager(self.driver, dsn=self._dsn, options=self.options)
+        super()._create()
+
+    def __str__(self) -> str:
+        return f"<Adapter of {self.options.name}>"
+
+    __repr__ = __str__
+
+
+class Storage(RelStorage):
+    """RelStorage that says how it fails, and can be told to."""
+
+    unavailable = (
+        psycopg2.OperationalError,
+        psycopg2.InterfaceError,
+        # of a server that became a standby
+        psycopg2.errors.ReadOnlySqlTransaction,
+    )
+
+    def cut(self) -> None:
+        """Let all that waits for the server fail."""
+        self._adapter.connmanager.cut()
