@@ -6,7 +6,7 @@ klant.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -60,6 +60,8 @@ class Bewerking:
     gebruikers_weergave: str = ""
     toelichting: str = ""
     logrecord_id: str = ""
+    notify: bool = True
+    """Whether others are told of it, by a notification."""
 
     @property
     def timestamp(self) -> str:
@@ -109,6 +111,12 @@ class Audittrail:
         regel = Regel(content, self.klant.regel)
         self.klant.regel = regel
         return regel
+
+    def replace(self, contents: Iterable[dict[str, Any]]) -> None:
+        """Let the trail be what it was in another register: these lines, oldest first."""
+        self.klant.regel = None
+        for content in contents:
+            self.klant.regel = Regel(content, self.klant.regel)
 
     def newest_first(self) -> Iterator[Regel]:
         regel: Regel | None = self.klant.regel

@@ -23,9 +23,13 @@ class Organisatie(Sharded[Klant]):
 
     def add(self, klantnummer: str, klant: Klant) -> None:
         """Take in a klant. Raises `KlantnummerInUse`."""
+        self.refuse_used(klantnummer)
+        self[klantnummer] = klant
+
+    def refuse_used(self, klantnummer: str) -> None:
+        """Raises `KlantnummerInUse` when there is a klant of this number."""
         if klantnummer in self:
             raise KlantnummerInUse(klantnummer)
-        self[klantnummer] = klant
 
     def free_klantnummer(self) -> str:
         """A klantnummer that nobody has yet.

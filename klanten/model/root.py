@@ -32,6 +32,9 @@ class Root(Persistent):
     Writers hold the process-wide write lock (see `klanten.execution`).
     """
 
+    secret = b""
+    """Keeps what is derived from a klant from telling anything about it; made when it is needed."""
+
     def __init__(self) -> None:
         self.schema_version = SCHEMA_VERSION
         self.organisaties: OOBTree[str, Organisatie] = OOBTree()
@@ -47,6 +50,11 @@ class Root(Persistent):
             raise KlantUnknown(uuid)
         return klant
 
+    def numbered(self, bronorganisatie: str, klantnummer: str) -> Klant | None:
+        """The klant of an organisation that has this number, if there is one."""
+        organisatie: Organisatie | None = self.organisaties.get(bronorganisatie)
+        return None if organisatie is None else organisatie.get(klantnummer)
+
     def search(self, filters: Mapping[str, str]) -> Selection:
         """The klanten that have all these values; all of them without filters."""
         return self.catalog.search(filters)
@@ -61,13 +69,24 @@ class Root(Persistent):
         Raises `KlantnummerInUse` (kla-001), then `SubjectMissing`.
         """
         body = new_body(sent)
-        organisatie = self._organisatie(body["bronorganisatie"])
-        body["klantnummer"] = body["klantnummer"] or organisatie.free_klantnummer()
-        klant = Klant(str(uuid4()), body)
-        organisatie.add(body["klantnummer"], klant)
+        self._organisatie(body["bronorganisatie"]).refuse_used(body["klantnummer"])
         if not body["subject"] and not body.get("subjectIdentificatie"):
             raise SubjectMissing
-        self.uuids[klant.uuid] = klant
+        return self.add(str(uuid4()), body, bewerking)
+
+    def add(self, uuid: str, body: Body, bewerking: Bewerking) -> Klant:
+        """Add a klant that comes from another register: with its uuid, and as it was there.
+
+        An update may have left it without a subject. One without a number is given one.
+        Raises `KlantnummerInUse` (kla-001), and ValueError when there is a klant of this uuid.
+        """
+        if uuid in self.uuids:
+            raise ValueError(f"there is a klant {uuid} already")
+        organisatie = self._organisatie(body["bronorganisatie"])
+        body["klantnummer"] = body["klantnummer"] or organisatie.free_klantnummer()
+        klant = Klant(uuid, body)
+        organisatie.add(body["klantnummer"], klant)
+        self.uuids[uuid] = klant
         klant.docid = self.documents.add(klant)
         self.catalog.add(klant.docid, index_entries(body))
         self._record(klant, bewerking, None, body)
@@ -78,8 +97,14 @@ class Root(Persistent):
 
         Raises `KlantnummerInUse` when its new place is taken (kla-001).
         """
+        self.replace(klant, changed_body(klant.body, sent), bewerking)
+
+    def replace(self, klant: Klant, new: Body, bewerking: Bewerking) -> None:
+        """Give a klant another body.
+
+        Raises `KlantnummerInUse` when its new place is taken (kla-001).
+        """
         old = klant.body
-        new = changed_body(old, sent)
         self._move(klant, old, new)
         klant.body = new
         self.catalog.change(klant.docid, index_entries(old), index_entries(new))
@@ -94,7 +119,7 @@ class Root(Persistent):
         self.catalog.remove(klant.docid, index_entries(body))
         klant.clear()
         klant.version += 1
-        self.outbox.put(klant, body, bewerking)
+        self._tell(klant, body, bewerking)
 
     def _organisatie(self, bronorganisatie: str) -> Organisatie:
         organisatie: Organisatie | None = self.organisaties.get(bronorganisatie)
@@ -113,7 +138,11 @@ class Root(Persistent):
     def _record(self, klant: Klant, bewerking: Bewerking, old: Body | None, new: Body) -> None:
         klant.version += 1
         Audittrail(klant).append(bewerking, old, new)
-        self.outbox.put(klant, new, bewerking)
+        self._tell(klant, new, bewerking)
+
+    def _tell(self, klant: Klant, body: Body, bewerking: Bewerking) -> None:
+        if bewerking.notify:
+            self.outbox.put(klant, body, bewerking)
 
 
 def bootstrap(zodb_root: Any) -> Root:
