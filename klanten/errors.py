@@ -27,6 +27,7 @@ from transaction.interfaces import TransientError
 from ZODB.POSException import StorageError
 
 from .model.errors import KlantnummerInUse, KlantUnknown, RegelUnknown, SubjectMissing
+from .outgoing.rights import RightsUnknown
 from .schemas.faults import Fault, ValidationFailed
 from .strictjson import NotJson
 
@@ -228,6 +229,15 @@ def database_unavailable(fact: Exception) -> Problem:
 def _(fact: OSError) -> Problem:
     """A disk that is full or fails; anything else of the system is our own fault."""
     return SERVICE_UNAVAILABLE if fact.errno in DISK_TROUBLE else INTERNAL_ERROR
+
+
+@problem_of.register
+def _(fact: RightsUnknown) -> Problem:
+    detail = (
+        "De Autorisaties API is niet bereikbaar, dus wat deze applicatie mag is nu niet bekend; "
+        "probeer het straks opnieuw."
+    )
+    return replace(SERVICE_UNAVAILABLE, detail=detail)
 
 
 # --- the answer ---------------------------------------------------------------------------------

@@ -43,6 +43,12 @@ def a_text(text: str, origin: Origin) -> str:
     return text
 
 
+def a_word(text: str, origin: Origin) -> str:
+    if len(text.split()) != 1:
+        raise ValueError(f"{text!r} is not one word; write for instance kc")
+    return text
+
+
 def a_path(text: str, origin: Origin) -> Path:
     return origin.here / Path(text).expanduser()
 
@@ -150,6 +156,12 @@ class Settings:
     )
         "File with the services that we call (Autorisaties API, Notificaties API, subjects).",
         default=None,
+    )
+    component: str = setting(
+        "klanten.component",
+        a_word,
+        "The component under which the Autorisaties API keeps the scopes of this API.",
+        default="kc",
     )
     subject_allow_networks: tuple[Network, ...] = setting(
         "klanten.subject.allow_networks",

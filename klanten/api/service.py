@@ -145,13 +145,13 @@ def bewerking(request: Request, actie: Actie) -> Bewerking:
 
     Values are cut at the lengths of the OAS, never refused.
     """
-    caller = request.caller
+    caller, rights = request.caller, request.rights
     return Bewerking(
         actie=actie,
         moment=datetime.now(UTC),
         api_root=api_root(request),
-        applicatie_id=caller.client_id,
-        applicatie_weergave=caller.client.label,
+        applicatie_id=rights.applicatie_id,
+        applicatie_weergave=rights.applicatie_label,
         gebruikers_id=(caller.user_id or header(request, "X-NLX-Request-User-Id"))[:255],
         gebruikers_weergave=caller.user_representation[:255],
         toelichting=header(request, "X-Audit-Toelichting"),

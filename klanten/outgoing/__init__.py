@@ -17,4 +17,6 @@ def includeme(config: Configurator) -> None:
     for warning in services.warnings:
         log.warning(warning)
     door = Door(settings.subject_allow_networks)
+    config.registry.door = door
+    config.registry.services = services
     config.registry.subject_check = SubjectCheck(door, settings.subject_timeout, services.subjects)
