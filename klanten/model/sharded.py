@@ -42,6 +42,11 @@ class Sharded(Persistent, Generic[V]):
             raise ValueError(f"not a power of two: {shards}")
         self._trees = tuple(SmallTree() for _ in range(shards))
 
+    @property
+    def trees(self) -> tuple[Any, ...]:
+        """All trees, always in the same order."""
+        return self._trees
+
     def tree(self, key: str) -> Any:
         """The tree that a key belongs in; `hash()` would differ from process to process."""
         return self._trees[crc32(key.encode()) & (len(self._trees) - 1)]
