@@ -8,8 +8,9 @@ import pytest
 import webtest
 
 import klanten
-from klanten.clients import Clients
+from klanten.clients import Client
 from klanten.tokens import make_token
+from tests.servers import Server, Subjects, serving
 
 SECRET = "a secret of more than thirty-two bytes"
 CLIENTS = {
@@ -75,8 +76,20 @@ def token(clients_file: Path) -> Callable[..., str]:
     return bearer
 
 
-def bearer(client_id: str, **claims: Any) -> str:
-    from klanten.clients import Client
+@pytest.fixture
+def server(app: webtest.TestApp) -> Iterator[Server]:
+    """The application behind a real waitress on a real socket."""
+    with serving(app.app, {"Authorization": bearer("all")}) as server:
+        yield server
 
-    client = Client(client_id, SECRET, client_id, None)
-    return "Bearer " + make_token(client, **claims)
+
+@pytest.fixture
+def subjects() -> Iterator[Subjects]:
+    """A server that has subjects: see `Subjects`."""
+    with Subjects() as subjects:
+        yield subjects
+
+
+def bearer(client_id: str, **claims: Any) -> str:
+    """The value of an Authorization header for a client."""
+    return "Bearer " + make_token(Client(client_id, SECRET, client_id, None), **claims)
