@@ -20,8 +20,8 @@ CORS_REQUEST_HEADERS = (
 )
 CORS_ANSWER_HEADERS = "API-version, Allow, ETag, Location"
 PREFLIGHT_SECONDS = "86400"
-# RFC 9110 8.8.3; a value without quotes is no tag
-ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+# A member of a list (RFC 9110 8.8.3 and 5.6.1); a value without quotes is no tag
+ENTITY_TAG = re.compile(r'(?:^|,)[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 
 
 def headers_tween(handler: Handler, registry: Registry) -> Handler:

@@ -1,5 +1,7 @@
 """`/klanten/{uuid}`: one klant."""
 
+import logging
+
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -7,6 +9,8 @@ from ..model.audittrail import Actie
 from ..representation import api_root, klant_json
 from ..scopes import Scope
 from .service import Service, bewerking, json_body, json_response
+
+log = logging.getLogger(__name__)
 
 klant = Service("klant", "/klanten/{uuid}", "Een klant.")
 
@@ -32,11 +36,19 @@ def klant_partial_update(request: Request) -> Response:
 @klant.delete(operation="klant_delete", permission=Scope.VERWIJDEREN)
 def klant_delete(request: Request) -> Response:
     """Een klant verwijderen, met zijn audittrail."""
-    request.tree.remove(request.context.klant, bewerking(request, Actie.DESTROY))
+    stored = request.context.klant
+    request.tree.remove(stored, bewerking(request, Actie.DESTROY))
+    request.tm.get().addAfterCommitHook(_log_removal, (stored.uuid, request.caller.client_id))
     return Response(status=204, headerlist=[])
 
 
 klant.close()
+
+
+def _log_removal(committed: bool, uuid: str, client_id: str) -> None:
+    """No audittrail is left to tell of a removal, so the log does."""
+    if committed:
+        log.info("klant %s removed by %s", uuid, client_id)
 
 
 def _change(request: Request, actie: Actie) -> Response:

@@ -85,6 +85,8 @@ operation_view.options = ("operation", "cacheable")  # type: ignore[attr-defined
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_RANGE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*(;.*)?", re.DOTALL)
 _QUALITY_ZERO = re.compile(r";\s*q\s*=\s*0(?:\.0{0,3})?\s*(?:;|$)", re.IGNORECASE)
+# An unclosed one takes in the rest: looking for its end from every quote would take for ever.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _PREFERENCE = (("application", "json"), ("application", "*"), ("*", "*"))
 
 
@@ -98,7 +100,7 @@ def accepts_json(accept: str | None) -> bool:
     if accept is None:
         return True
     allowed: dict[tuple[str, str], bool] = {}
-    for part in accept.split(","):
+    for part in _QUOTED.sub("", accept).split(","):
         if found := _MEDIA_RANGE.fullmatch(part):
             media_range = (found[1].lower(), found[2].lower())
             quality = not _QUALITY_ZERO.search(found[3] or "")
