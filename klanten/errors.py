@@ -87,6 +87,13 @@ PARSE_ERROR = Problem(
     "Onleesbaar verzoek.",
     "De inhoud van het verzoek is geen geldige JSON.",
 )
+BAD_REQUEST = Problem(
+    "BadRequest",
+    400,
+    "bad_request",
+    "Ongeldig verzoek.",
+    "De server begrijpt dit verzoek niet.",
+)
 VALIDATION_ERROR = Problem(
     "ValidationError",
     400,
@@ -123,6 +130,7 @@ PROBLEMS = (
     PERMISSION_DENIED,
     UNSUPPORTED_MEDIA_TYPE,
     PARSE_ERROR,
+    BAD_REQUEST,
     VALIDATION_ERROR,
     TOO_LARGE,
     SERVICE_UNAVAILABLE,
@@ -147,7 +155,7 @@ def _(fact: HTTPException) -> Problem:
     """A refusal of Pyramid or Cornice for which we have no words of our own."""
     if fact.status_int >= 500:
         return INTERNAL_ERROR
-    return Problem("BadRequest", fact.status_int, "bad_request", "Ongeldig verzoek.", fact.title)
+    return replace(BAD_REQUEST, status=fact.status_int)
 
 
 @problem_of.register(HTTPNotFound)
@@ -273,16 +281,20 @@ def fout(fact: Exception, request: Request) -> Response:
 
 
 def _log(fact: Exception, request: Request, problem: Problem) -> None:
-    """One line for each Fout; the cause of a crash as well. Never a query string or a value."""
-    crash = problem is INTERNAL_ERROR
+    """One line for each Fout, with its cause; a crash also shows where.
+
+    Never a query string or a value: what a refused request is about is the caller's affair.
+    """
+    crash, ours = problem is INTERNAL_ERROR, problem.status >= 500
     log.log(
-        logging.ERROR if crash else logging.INFO,
-        "%s %s %s %s instance=%s faults=%s",
+        logging.ERROR if ours else logging.INFO,
+        "%s %s %s %s instance=%s cause=%s faults=%s",
         problem.status,
         problem.code,
         request.method,
         operation_of(request),
         request_id(request),
+        repr(fact) if ours else type(fact).__name__,
         [(fault.name, fault.code) for fault in problem.faults or ()],
         exc_info=fact if crash else None,
     )
