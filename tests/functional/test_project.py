@@ -1,5 +1,6 @@
 """The files around the package agree with it and with each other."""
 
+import ast
 import dataclasses
 import re
 import shutil
@@ -69,6 +70,27 @@ def test_requirements_of_requirements_are_locked_too():
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 assert canonicalize_name(requirement.name) in pins()
+
+
+def imported_by_the_package() -> set[str]:
+    trees = [ast.parse(file.read_text()) for file in (CHECKOUT / "klanten").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [
+        node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0
+    ]
+    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
+
+
+def test_all_that_the_package_imports_is_required():
+    required = {
+        canonicalize_name(Requirement(line).name) for line in metadata.requires("klanten") or []
+    }
+    providers = metadata.packages_distributions()
+    imported = imported_by_the_package()
+    assert {"pyramid", "click"} <= imported
+    for module in imported:
+        assert required & {canonicalize_name(name) for name in providers[module]}, module
 
 
 def test_the_newest_release_in_the_changes_is_this_one():
