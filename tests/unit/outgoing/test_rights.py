@@ -221,6 +221,15 @@ def test_answer_becomes_too_old_while_the_ac_is_down(ac, make_kept):
     assert until(lambda: kept.ask("balie")).scopes == EVERYTHING
 
 
+def test_new_answer_counts_although_the_ac_is_down_for_others(ac, make_kept):
+    kept = make_kept(stale_ttl=0.0)
+    kept.ask("balie")
+    ac.down()
+    assert kept.ask("portaal") is None
+    assert kept.ask("balie").scopes == EVERYTHING
+    ac.up()
+
+
 def test_refusal_counts_although_there_was_a_good_answer(ac, make_kept):
     kept = make_kept(cache_ttl=0.0)
     kept.ask("balie")
@@ -327,13 +336,12 @@ def test_outage_is_a_line_or_two_in_the_log(ac, make_kept, caplog):
 
 
 def test_each_outage_has_its_lines(ac, make_kept, caplog):
-    kept = make_kept(cache_ttl=0.0)
-    kept.ask("balie")
+    kept = make_kept(cache_ttl=0.0, stale_ttl=0.0)
     for _ in range(2):
         with ac.in_the_mood(status(500)):
             kept.ask("balie")
         kept.ask("balie")
-    assert [level for level, _ in lines(caplog)] == ["ERROR", "WARNING"] * 2
+    assert [level for level, _ in lines(caplog)] == ["ERROR", "ERROR", "WARNING"] * 2
 
 
 def test_refusals_are_told_with_what_to_do(ac, make_kept, caplog):
