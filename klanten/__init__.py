@@ -20,6 +20,7 @@ ROOMS = (
     ".outgoing",
     ".security",
     ".errors",
+    ".delivery",
     ".api",
     ".pages",
     ".tweens",

@@ -49,6 +49,12 @@ def a_word(text: str, origin: Origin) -> str:
     return text
 
 
+def a_boolean(text: str, origin: Origin) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither; write true or false")
+    return text.lower() == "true"
+
+
 def a_path(text: str, origin: Origin) -> Path:
     return origin.here / Path(text).expanduser()
 
@@ -141,12 +147,6 @@ class Settings:
     database_uri: str = setting(
         "zodbconn.uri", a_database_uri, "The ZODB database, as a zodburi URI."
     )
-    clients: Path = setting(
-        "klanten.clients", a_path, "File with the client ids, secrets and scopes of the callers."
-    )
-    services: Path | None = setting(
-        "klanten.services",
-        a_path,
     database_timeout: float = setting(
         "klanten.database.timeout",
         seconds_above_zero,
@@ -154,6 +154,12 @@ class Settings:
         "write, before it is refused with 503.",
         default="10",
     )
+    clients: Path = setting(
+        "klanten.clients", a_path, "File with the client ids, secrets and scopes of the callers."
+    )
+    services: Path | None = setting(
+        "klanten.services",
+        a_path,
         "File with the services that we call (Autorisaties API, Notificaties API, subjects).",
         default=None,
     )
@@ -162,6 +168,13 @@ class Settings:
         a_word,
         "The component under which the Autorisaties API keeps the scopes of this API.",
         default="kc",
+    )
+    deliver_notifications: bool = setting(
+        "klanten.notifications.deliver",
+        a_boolean,
+        "Whether this server delivers notifications itself, where there is a [notificaties]; "
+        "`klanten notifications INI deliver` does it in a process of its own.",
+        default="true",
     )
     subject_allow_networks: tuple[Network, ...] = setting(
         "klanten.subject.allow_networks",

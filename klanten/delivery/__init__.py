@@ -14,11 +14,11 @@ import atexit
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from pyramid.config import Configurator
@@ -44,6 +44,8 @@ WORKERS = 8
 # A killed process delivers at most a round again.
 ROUND_MESSAGES = 100
 ROUND_SECONDS = 5.0
+# How long those who send have to get it done, before another one joins them.
+JOIN_SECONDS = 0.05
 # Of one klant in one round, so that one that is changed all the time leaves room for others.
 LANE_MESSAGES = 20
 # What is written in this time after a round shares the next one and its transactions.
@@ -169,7 +171,7 @@ class Delivery:
 
     def _keep_lease(self) -> None:
         """Show that somebody is looking after what waits; the claim tells whether that worked."""
-        if self._claim.holds:
+        if self._claim.is_due:
             try:
                 with tree(self._database, "keep the lease") as root:
                     self._claim.take(root.outbox.lease)
@@ -263,53 +265,53 @@ class Delivery:
     # --- a round --------------------------------------------------------------------------------
 
     def _carry(self, errands: list[Errand], workers: ThreadPoolExecutor) -> None:
-        """Send all this, and learn from how it is taken."""
+        """Send all this, and learn from how it is taken.
+
+        Another worker joins in for as long as there is something left to begin with: an API that
+        answers at once needs few, and each costs.
+        """
         self._round_ends = time.monotonic() + ROUND_SECONDS
-        reports: SimpleQueue[Report | None] = SimpleQueue()
-        for errand in errands:
-            workers.submit(self._run_errand, errand, reports.put)
+        waiting, reports = deque(errands), list[Report]()
+        running: set[Future[None]] = set()
+        while running or self._may_begin(waiting):
+            joins = len(running) < WORKERS and self._may_begin(waiting)
+            if joins:
+                running.add(workers.submit(self._work, waiting, reports))
+            running = wait(running, JOIN_SECONDS if joins else RENEW_SECONDS / 2).not_done
+            self._keep_lease()
+        self._learn(reports)
+
+    def _may_begin(self, waiting: deque[Errand]) -> bool:
+        return bool(waiting) and time.monotonic() < self._round_ends and not self._is_ending()
+
+    def _work(self, waiting: deque[Errand], reports: list[Report]) -> None:
+        """Run errands as long as there are any; the first message that fails ends the round."""
+        while self._may_begin(waiting):
+            with suppress(IndexError):  # another worker was faster
+                self._run_errand(waiting.popleft(), reports)
+
+    def _run_errand(self, errand: Errand, reports: list[Report]) -> None:
+        """Send the messages of a klant one by one, until one does not get through."""
+        for number, message in errand:
+            if not self._claim.holds or self._is_ending():
+                return
+            reaction = self._notificaties.publish(message)
+            reports.append((number, reaction))
+            if reaction.verdict in (Verdict.BUSY, Verdict.FAILED):
+                self._round_ends = 0.0
+            if reaction.verdict not in (Verdict.DELIVERED, Verdict.REFUSED):
+                return
+
+    def _learn(self, reports: list[Report]) -> None:
+        """Take note of what was sent, in the order in which it was answered."""
         failed: list[tuple[int, Report]] = []
-        for number, reaction in self._incoming(reports, len(errands)):
-            passed = self._ailments.passed
+        for number, reaction in reports:
             if not self._take_note(number, reaction):
-                self._end_round()
-                failed.append((passed, (number, reaction)))
+                failed.append((self._ailments.passed, (number, reaction)))
         # by now it is known which of them others passed
         ill = [reaction for passed, report in failed for reaction in self._blame(passed, report)]
         if ill:
             self._outage.failed(ill[-1].reason, max(reaction.retry_after for reaction in ill))
-
-    def _run_errand(self, errand: Errand, report: Callable[[Report | None], None]) -> None:
-        """Send the messages of a klant one by one, until one does not get through."""
-        try:
-            for number, message in errand:
-                if time.monotonic() > self._round_ends or self._is_ending():
-                    break
-                reaction = self._notificaties.publish(message)
-                report((number, reaction))
-                if reaction.verdict not in (Verdict.DELIVERED, Verdict.REFUSED):
-                    break
-        finally:
-            report(None)
-
-    def _incoming(self, reports: "SimpleQueue[Report | None]", running: int) -> Iterator[Report]:
-        """The reports of so many errands, as they come in; meanwhile the lease is kept."""
-        while running:
-            try:
-                report = reports.get(timeout=RENEW_SECONDS)
-            except Empty:
-                self._keep_lease()
-                continue
-            if report is None:
-                running -= 1
-            else:
-                yield report
-            if not self._claim.holds:
-                self._end_round()
-
-    def _end_round(self) -> None:
-        """Let the workers send nothing more of this round."""
-        self._round_ends = 0.0
 
     def _take_note(self, number: str, reaction: Reaction) -> bool:
         """Learn from how a message was taken; False when it failed."""

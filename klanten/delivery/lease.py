@@ -48,7 +48,7 @@ class Claim:
         if not self.is_free(lease):
             self._renewed = None
             return False
-        if lease.holder != self.name or self._is_due():
+        if lease.holder != self.name or self._renewed is None or self.is_due:
             self._renewed = time.monotonic()
             lease.holder = self.name
             lease.beat += 1
@@ -61,6 +61,13 @@ class Claim:
             return False
         return self._alone or time.monotonic() - self._renewed < LEASE_SECONDS
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to show that the holder is alive."""
+        if not self.holds or self._alone:
+            return False
+        return time.monotonic() - (self._renewed or 0.0) > RENEW_SECONDS
+
     def forget(self) -> None:
         """The transaction did not commit: perhaps somebody else has the lease."""
         self._renewed = None
@@ -70,8 +77,3 @@ class Claim:
         if lease.holder == self.name:
             lease.holder = ""
         self._renewed = None
-
-    def _is_due(self) -> bool:
-        if self._renewed is None:
-            return True
-        return not self._alone and time.monotonic() - self._renewed > RENEW_SECONDS
