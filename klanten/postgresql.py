@@ -10,12 +10,14 @@ those it takes the options of RelStorage, which keeps the objects in tables, and
 This module needs the extra `klanten[postgresql]` and is imported only where the scheme is used.
 """
 
-import contextlib
 import math
 import re
 import socket
+import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -64,37 +66,69 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
 }
 """The options of RelStorage that may stand in the URI, and how each is read."""
 
+# RelStorage locks objects by their number, has -1 and -2 for itself, and leaves this one.
+SCHEMA_LOCK = -3
+
 LIMITS: dict[str, Callable[[str], Any]] = {"timeout": float, "statement_timeout": float}
-"""Seconds that a connection, and that one statement, may take before the server counts as down."""
+"""Seconds until the server counts as down, and until the server ends a statement by itself."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a URI says, sorted by who is to hear it."""
+
+    parameters: dict[str, str] = field(repr=False)
+    """For libpq, the password among them."""
+    options: dict[str, Any]
+    """For RelStorage."""
+    keywords: dict[str, str]
+    """For the ZODB, still as texts: the `connection_*` parameters of zodburi."""
 
 
 def resolve(uri: str) -> tuple[Callable[[], RelStorage], dict[str, str]]:
-    """The storage behind a URI, as zodburi asks for it: how to open it, and what is for the DB.
+    """The storage behind a URI, as zodburi asks for it: how to open it, and what is for the ZODB.
 
     Raises `SettingsError`, with one line that holds no part of the password.
     """
+    target = read(uri)
+
+    def factory() -> RelStorage:
+        options = Options(**target.options)
+        adapter = Adapter(make_dsn(**target.parameters), options)
+        with _alone(adapter) if options.create_schema else nullcontext():
+            return Storage(adapter, options=options)
+
+    return factory, target.keywords
+
+
+def read(uri: str) -> Target:
+    """What a URI says. Raises `SettingsError`."""
     server, query = _split(uri)
-    for_zodb = {name: unquote(value) for name, value in query.items() if name in PARAMETERS}
-    options = _read(OPTIONS, query)
-    limits = _read(LIMITS, query)
+    limits = _values(LIMITS, query)
+    options = _values(OPTIONS, query)
     ours = PARAMETERS.keys() | OPTIONS.keys() | LIMITS.keys()
-    parameters = _libpq_parameters(
-        server, {name: value for name, value in query.items() if name not in ours}
-    )
+    parameters = _parameters(server, {name: query[name] for name in query.keys() - ours})
     if "timeout" in limits:
         options = {"commit_lock_timeout": limits["timeout"]} | options
-        parameters = _in_time(parameters, limits["timeout"])
+        parameters = _client_limits(limits["timeout"], parameters) | parameters
     if "statement_timeout" in limits:
-        parameters = _statements_in_time(parameters, limits["statement_timeout"])
+        parameters["options"] = _server_limits(limits["statement_timeout"], parameters)
     # a database that is only read may be a standby, or belong to a role that may not make tables
     options = {"keep_history": False, "create_schema": not options.get("read_only")} | options
     options |= {"name": _name(parameters), "driver": "psycopg2"}
+    keywords = {name: unquote(query[name]) for name in query.keys() & PARAMETERS.keys()}
+    return Target(parameters, options, keywords)
 
-    def factory() -> RelStorage:
-        settings = Options(**options)
-        return Storage(Adapter(make_dsn(**parameters), settings), options=settings)
 
-    return factory, for_zodb
+@contextmanager
+def _alone(adapter: "Adapter") -> Iterator[None]:
+    """Let one process at a time make the tables: RelStorage has each that sees none make them."""
+    connection, cursor = adapter.connmanager.open()
+    try:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (SCHEMA_LOCK,))
+        yield
+    finally:
+        adapter.connmanager.close(connection, cursor)
 
 
 # --- reading the URI ----------------------------------------------------------------------------
@@ -111,7 +145,7 @@ def _split(uri: str) -> tuple[str, dict[str, str]]:
     return match[1], {part[1]: part[2] for part in parts if part}
 
 
-def _read(kinds: Mapping[str, Callable[[str], Any]], query: Mapping[str, str]) -> dict[str, Any]:
+def _values(kinds: Mapping[str, Callable[[str], Any]], query: Mapping[str, str]) -> dict[str, Any]:
     found = {}
     for name in kinds.keys() & query.keys():
         try:
@@ -123,7 +157,7 @@ def _read(kinds: Mapping[str, Callable[[str], Any]], query: Mapping[str, str]) -
     return found
 
 
-def _libpq_parameters(server: str, query: Mapping[str, str]) -> dict[str, str]:
+def _parameters(server: str, query: Mapping[str, str]) -> dict[str, str]:
     for name, value in query.items():
         try:
             parse_dsn(f"postgresql://?{name}={value}")
@@ -160,26 +194,44 @@ def _name(parameters: Mapping[str, str]) -> str:
 # --- waiting no longer than asked -----------------------------------------------------------------
 
 
-def _in_time(parameters: Mapping[str, str], seconds: float) -> dict[str, str]:
-    """With limits on every wait for the network; what the URI says itself stays."""
+def _client_limits(seconds: float, parameters: Mapping[str, str]) -> dict[str, str]:
+    """How long libpq waits for the network."""
     hosts = parameters.get("host", "").count(",") + 1
     limits = {
-        # libpq tries host after host, each this long, and counts less than 2 as 2
+        # it tries host after host, each this long, and counts less than 2 as 2
         "connect_timeout": max(2, math.ceil(seconds / hosts)),
         # a server that vanished is noticed while data waits to be sent ...
         "tcp_user_timeout": math.ceil(seconds * 1000),
         # ... and while an answer is waited for
-        "keepalives_idle": max(1, math.ceil(seconds / 2)),
-        "keepalives_interval": max(1, math.ceil(seconds / 6)),
-        "keepalives_count": 3,
+        **_keepalives("keepalives", seconds),
     }
-    return {name: str(limit) for name, limit in limits.items()} | dict(parameters)
+    return {name: str(limit) for name, limit in limits.items()}
 
 
-def _statements_in_time(parameters: Mapping[str, str], seconds: float) -> dict[str, str]:
-    limit = f"-c statement_timeout={math.ceil(seconds * 1000)}"
+def _server_limits(seconds: float, parameters: Mapping[str, str]) -> str:
+    """How long the server waits, as the libpq parameter `options`.
+
+    A client that hangs or vanishes in the middle of a commit holds a lock that all writers need.
+    """
+    milliseconds = math.ceil(seconds * 1000)
+    limits = {
+        "statement_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": milliseconds,
+        **_keepalives("tcp_keepalives", seconds),
+    }
     # of a setting that is given twice the server takes the last
-    return {**parameters, "options": f"{limit} {parameters.get('options', '')}".rstrip()}
+    return " ".join(
+        [*(f"-c {name}={limit}" for name, limit in limits.items()), parameters.get("options", "")]
+    ).rstrip()
+
+
+def _keepalives(name: str, seconds: float) -> dict[str, int]:
+    """TCP looks whether the other side is there, and gives up after so many seconds of silence."""
+    return {
+        f"{name}_idle": max(1, math.ceil(seconds / 2)),
+        f"{name}_interval": max(1, math.ceil(seconds / 6)),
+        f"{name}_count": 3,
+    }
 
 
 class ConnectionManager(Psycopg2ConnectionManager):
@@ -187,14 +239,16 @@ class ConnectionManager(Psycopg2ConnectionManager):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._opened: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._lock = threading.Lock()
 
     def open(self, *args: Any, **named: Any) -> tuple[Any, Any]:
         if is_overdue():
             # a line was cut: waiting once more, for another one, would be for nothing
             raise psycopg2.OperationalError("no time left to connect")
         connection, cursor = super().open(*args, **named)
-        self.connections.add(connection)
+        with self._lock:
+            self._opened.add(connection)
         return connection, cursor
 
     def cut(self) -> None:
@@ -202,9 +256,11 @@ class ConnectionManager(Psycopg2ConnectionManager):
 
         For a server that took a statement and says nothing more; libpq itself would wait for ever.
         """
-        for connection in list(self.connections):
+        with self._lock:
+            opened = list(self._opened)
+        for connection in opened:
             # one may be closed by its own thread at any moment
-            with contextlib.suppress(psycopg2.Error, OSError):
+            with suppress(psycopg2.Error, OSError):
                 if connection.info.transaction_status == TRANSACTION_STATUS_ACTIVE:
                     _hang_up(connection.fileno())
 
@@ -218,7 +274,11 @@ def _hang_up(line: int) -> None:
 class Adapter(PostgreSQLAdapter):
     """RelStorage on PostgreSQL; it shows itself without its DSN, which holds the password."""
 
+    connmanager: Any
+
     def _create(self) -> None:
+        # else RelStorage commits twice, and the log of the server has a warning for every write
+        self.driver.supports_multiple_statement_execute = False
         if self.connmanager is None:
             self.connmanager = ConnectionManager(self.driver, dsn=self._dsn, options=self.options)
         super()._create()

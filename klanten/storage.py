@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import transaction
 import zodburi
@@ -17,12 +17,14 @@ from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 from ZODB import DB
 from ZODB.Connection import Connection
-from ZODB.POSException import StorageError
+from ZODB.POSException import ConflictError, POSError, StorageError
 
 from .evolve import check_version
 from .model.root import Root, bootstrap
 from .settings import SettingsError
 from .zeo import disconnect, keep_fresh
+
+T = TypeVar("T")
 
 # Counted in objects and bytes for each connection, and each thread has one: a klant takes about
 # 1.5 KB and a bucket of an index 2-3 KB.
@@ -30,6 +32,8 @@ CACHE_SIZE = 60_000
 CACHE_SIZE_BYTES = 256 * 1024 * 1024
 # More than any sensible number of threads: ZODB only warns about a larger number.
 POOL_SIZE = 64
+# How often another process may come first in making a new database.
+RACES = 4
 # Seconds that a command waits for a server that does not answer.
 TIMEOUT = 10.0
 
@@ -86,22 +90,30 @@ def open_database(
     """
     uri = _with_parameters(uri, read_only, timeout, serving)
     factory, options = _resolve(uri)
-    with contextlib.ExitStack() as undo:
-        try:
-            storage = factory()
-            undo.callback(storage.close)
-            database = _database(storage, options)
-        except Exception as fault:
-            raise DatabaseUnavailable(f"zodbconn.uri: {_reason(uri, fault)}") from fault
-        undo.pop_all()
-    return database
+    try:
+        return _made(partial(_open, factory, options))
+    except Exception as fault:
+        raise DatabaseUnavailable(f"zodbconn.uri: {_reason(uri, fault)}") from fault
 
 
-def _database(storage: Any, options: dict[str, Any]) -> Database:
-    if isinstance(storage, ClientStorage):
-        keep_fresh(storage)
-        storage.cut = partial(disconnect, storage)
-    database = Database(storage, **options)
+def _made(make: Callable[[], T]) -> T:
+    """What is made in a new database, at the next try when another process just made it too."""
+    for _ in range(RACES):
+        with contextlib.suppress(ConflictError):
+            return make()
+    return make()
+
+
+def _open(factory: Callable[[], Any], options: dict[str, Any]) -> Database:
+    storage = factory()
+    try:
+        if isinstance(storage, ClientStorage):
+            keep_fresh(storage)
+            storage.cut = partial(disconnect, storage)
+        database = Database(storage, **options)
+    except BaseException:
+        storage.close()
+        raise
     database.cut = getattr(storage, "cut", None)
     database.unavailable = getattr(storage, "unavailable", ())
     return database
@@ -170,8 +182,11 @@ def _reason(uri: str, fault: Exception) -> str:
             f"{path.partition('?')[0]} is in use by another server or command, and one process at "
             "a time can have a file open; stop that one, or use ZEO or PostgreSQL"
         )
-    reason = " ".join(str(fault).split()) or type(fault).__name__
-    return f"the {scheme} database can't be opened: {reason}"
+    return f"the {scheme} database can't be opened: {_line(fault)}"
+
+
+def _line(fault: Exception) -> str:
+    return " ".join(str(fault).split()) or type(fault).__name__
 
 
 @contextlib.contextmanager
@@ -193,11 +208,14 @@ def prepare(database: Database) -> None:
     Raises `DatabaseTooNew`, `DatabaseTooOld` and `DatabaseUnavailable`.
     """
     try:
-        with tree(database, "prepare the database") as root:
-            check_version(root)
-    except (StorageError, *database.unavailable) as fault:
-        reason = " ".join(str(fault).split()) or type(fault).__name__
-        raise DatabaseUnavailable(f"zodbconn.uri: the database fails: {reason}") from fault
+        _made(partial(_prepare, database))
+    except (POSError, *database.unavailable) as fault:
+        raise DatabaseUnavailable(f"zodbconn.uri: the database fails: {_line(fault)}") from fault
+
+
+def _prepare(database: DB) -> None:
+    with tree(database, "prepare the database") as root:
+        check_version(root)
 
 
 def connection_of(request: Request) -> Connection:
