@@ -1,0 +1,193 @@
+"""The server of the ini file: how it starts, and how it stops without losing a request."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import bearer
+from tests.factories import make_klant
+from tests.servers import ANSWER_SECONDS, Answer, Server, Subjects, free_port
+
+INI = """\
+[app:main]
+use = egg:klanten
+{settings}
+
+[server:main]
+use = egg:klanten
+threads = 4
+graceful_timeout = {patience}
+{listen}
+"""
+Start = Callable[..., tuple[subprocess.Popen[bytes], Server]]
+
+
+@pytest.fixture
+def start(tmp_path: Path, settings: dict[str, str]) -> Iterator[Start]:
+    """Starts `pserve` with our server, and waits until it listens."""
+    processes = []
+
+    def run(
+        patience: str = "30", on: socket.socket | None = None
+    ) -> tuple[subprocess.Popen[bytes], Server]:
+        port = on.getsockname()[1] if on else free_port()
+        listen = f"listen = 127.0.0.1:{port}"
+        ini = tmp_path / "server.ini"
+        lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
+        ini.write_text(INI.format(settings=lines, patience=patience, listen=listen))
+        process = subprocess.Popen(pserve(ini, on), pass_fds=[on.fileno()] if on else [])
+        processes.append(process)
+        server = Server(port, {"Authorization": bearer("all")})
+        end = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < end and process.poll() is None:
+            with contextlib.suppress(OSError):
+                assert server.answers()
+                break
+            time.sleep(0.05)
+        return process, server
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def pserve(ini: Path, on: socket.socket | None = None) -> list[str]:
+    command = [str(Path(sys.executable).with_name("pserve")), str(ini)]
+    if on is None:
+        return command
+    # what systemd does for a unit with a socket
+    move = "import os,sys;os.dup2(int(sys.argv[1]),3);os.environ.update(LISTEN_FDS='1',"
+    move += "LISTEN_PID=str(os.getpid()));os.execv(sys.argv[2],sys.argv[2:])"
+    return [sys.executable, "-c", move, str(on.fileno()), *command]
+
+
+def test_a_request_that_was_begun_is_answered_after_the_order_to_stop(
+    start: Start, subjects: Subjects
+) -> None:
+    process, server = start()
+    answers: list[Answer] = []
+    klant = make_klant(subject=subjects.url("/hang"))
+    busy = threading.Thread(
+        target=lambda: answers.append(server.request("POST", "/klanten", klant))
+    )
+    busy.start()
+    subjects.wait_for_hanging()
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(ConnectionError):
+        for _ in range(ANSWER_SECONDS * 20):
+            server.connect().connect()
+            time.sleep(0.05)
+    assert process.poll() is None
+    subjects.release()
+    busy.join()
+    assert answers[0].status == 201
+    assert process.wait(ANSWER_SECONDS) == 0
+
+
+def test_a_request_that_takes_longer_than_the_patience_does_not_keep_the_server(
+    start: Start, subjects: Subjects
+) -> None:
+    process, server = start(patience="0.5")
+
+    def give_up() -> None:
+        with contextlib.suppress(OSError):
+            server.request("POST", "/klanten", make_klant(subject=subjects.url("/hang")))
+
+    busy = threading.Thread(target=give_up)
+    busy.start()
+    subjects.wait_for_hanging()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(ANSWER_SECONDS) == 0
+    busy.join()
+
+
+def test_an_open_connection_without_a_request_does_not_keep_the_server(start: Start) -> None:
+    process, server = start()
+    with contextlib.closing(server.connect()) as connection:
+        connection.connect()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(ANSWER_SECONDS) == 0
+
+
+def test_what_was_on_its_way_when_the_order_came_is_served(start: Start) -> None:
+    process, server = start()
+    with contextlib.closing(server.connect()) as connection:
+        connection.connect()
+        process.send_signal(signal.SIGTERM)
+        connection.request("GET", "/api/v1/klanten", headers=server.headers)
+        assert connection.getresponse().status == 200
+    assert process.wait(ANSWER_SECONDS) == 0
+
+
+def test_a_second_order_ends_it_at_once(start: Start, subjects: Subjects) -> None:
+    process, server = start()
+
+    def give_up() -> None:
+        with contextlib.suppress(OSError):
+            server.request("POST", "/klanten", make_klant(subject=subjects.url("/hang")))
+
+    busy = threading.Thread(target=give_up)
+    busy.start()
+    subjects.wait_for_hanging()
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    assert process.returncode == -signal.SIGTERM
+    busy.join()
+
+
+def test_a_socket_of_systemd_outlives_a_restart(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        process, server = start(on=listening)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(ANSWER_SECONDS) == 0
+        answers: list[Answer] = []
+        early = threading.Thread(target=lambda: answers.append(server.request("GET", "/klanten")))
+        early.start()
+        start(on=listening)
+        early.join()
+        assert answers[0].status == 200
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("zodbconn.uri = postgresql://a:p%40ss@h/db", ["zodbconn.uri", "server.ini", "%%"]),
+        ("klanten.jwt.leaway = 5", ["klanten.jwt.leaway", "server.ini", "klanten.jwt.leeway"]),
+        ("klanten.subject.timeout = soon", ["klanten.subject.timeout", "server.ini", "'soon'"]),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(
+    tmp_path: Path, settings: dict[str, str], line: str, words: list[str]
+) -> None:
+    name = line.partition(" ")[0]
+    lines = [f"{key} = {value}" for key, value in settings.items() if key != name] + [line]
+    ini = tmp_path / "server.ini"
+    ini.write_text(INI.format(settings="\n".join(lines), patience=30, listen=""))
+    ended = subprocess.run(pserve(ini), capture_output=True, text=True, timeout=ANSWER_SECONDS)
+    assert ended.returncode != 0
+    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    assert all(word in ended.stderr for word in words)
+
+
+def test_a_wrong_patience_stops_the_start_with_one_line(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    ini = tmp_path / "server.ini"
+    lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
+    ini.write_text(INI.format(settings=lines, patience="long", listen=""))
+    ended = subprocess.run(
+        pserve(ini), capture_output=True, text=True, timeout=ANSWER_SECONDS, env=dict(os.environ)
+    )
+    assert "graceful_timeout in [server:main]: 'long' is no number" in ended.stderr
+    assert "Traceback" not in ended.stderr
