@@ -5,7 +5,8 @@ and needs no order. Only the differences are written: a change that leaves a fie
 does not touch its entry, where it could meet another writer.
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Set
 
 from persistent import Persistent
 
@@ -14,6 +15,15 @@ from .sharded import Sharded
 
 ALL = ""
 """The key of the posting of all docids."""
+
+Pause = Callable[[], None]
+"""Called now and then in the middle of much work; a savepoint there bounds the memory."""
+PAUSE_AFTER = 20_000
+"""Entries that are written between two pauses, most of them in a leaf of its own."""
+
+
+def go_on() -> None:
+    """The pause of a change that is small."""
 
 
 class Catalog(Persistent):
@@ -29,6 +39,23 @@ class Catalog(Persistent):
     def add(self, docid: int, entries: Mapping[str, str]) -> None:
         """Index a docid that is new here."""
         self._write(docid, set(), {ALL} | _keys(entries))
+
+    def add_all(self, entries: Mapping[int, Mapping[str, str]], pause: Pause = go_on) -> None:
+        """Index many docids that are new here, leaf by leaf.
+
+        Docid by docid, nearly every entry is in another leaf than the one before.
+        """
+        found = defaultdict(list)
+        for docid, values in entries.items():
+            for key in {ALL} | _keys(values):
+                found[key].append(docid)
+        for count, key in enumerate(self._index.in_order(found), 1):
+            old = new = self._index.get(key)
+            for docid in found.pop(key):
+                new = add(new, docid)
+            store(self._index, key, old, new)
+            if count % PAUSE_AFTER == 0:
+                pause()
 
     def change(self, docid: int, old: Mapping[str, str], new: Mapping[str, str]) -> None:
         """Index what is different about a docid."""

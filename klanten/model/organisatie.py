@@ -1,6 +1,7 @@
 """The klanten of one bronorganisatie, by klantnummer: the container that owns them."""
 
 import secrets
+from collections.abc import Mapping
 
 from .errors import KlantnummerInUse
 from .klant import Klant
@@ -25,6 +26,11 @@ class Organisatie(Sharded[Klant]):
         """Take in a klant. Raises `KlantnummerInUse`."""
         self.refuse_used(klantnummer)
         self[klantnummer] = klant
+
+    def update(self, klanten: Mapping[str, Klant]) -> None:
+        """Take in many klanten. Raises `KlantnummerInUse`."""
+        for klantnummer in self.in_order(klanten):
+            self.add(klantnummer, klanten[klantnummer])
 
     def refuse_used(self, klantnummer: str) -> None:
         """Raises `KlantnummerInUse` when there is a klant of this number."""

@@ -4,6 +4,7 @@ Uniqueness, indexes, audittrail and outbox are changed together here and nowhere
 klant can never be in one of them and not in another.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -12,9 +13,9 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from .audittrail import Audittrail, Bewerking
-from .catalog import Catalog
+from .catalog import Catalog, Pause, go_on
 from .documents import Documents
-from .errors import KlantUnknown, SubjectMissing
+from .errors import KlantnummerInUse, KlantUnknown, SubjectMissing
 from .fields import index_entries
 from .klant import Body, Klant, changed_body, new_body
 from .organisatie import Organisatie
@@ -24,6 +25,9 @@ from .sharded import Sharded
 
 SCHEMA_VERSION = 1
 """Version of the stored shapes; a higher one needs an evolve step."""
+
+PAUSE_AFTER = 2_000
+"""Klanten that are stored between two pauses."""
 
 
 class Root(Persistent):
@@ -80,17 +84,36 @@ class Root(Persistent):
         An update may have left it without a subject. One without a number is given one.
         Raises `KlantnummerInUse` (kla-001), and ValueError when there is a klant of this uuid.
         """
-        if uuid in self.uuids:
-            raise ValueError(f"there is a klant {uuid} already")
-        organisatie = self._organisatie(body["bronorganisatie"])
-        body["klantnummer"] = body["klantnummer"] or organisatie.free_klantnummer()
-        klant = Klant(uuid, body)
-        organisatie.add(body["klantnummer"], klant)
-        self.uuids[uuid] = klant
-        klant.docid = self.documents.add(klant)
-        self.catalog.add(klant.docid, index_entries(body))
-        self._record(klant, bewerking, None, body)
+        [klant] = self.add_all([(uuid, body)], bewerking)
         return klant
+
+    def add_all(
+        self, new: Iterable[tuple[str, Body]], bewerking: Bewerking, pause: Pause = go_on
+    ) -> list[Klant]:
+        """Add many klanten, each as `add` does, and then meet each leaf of the maps once.
+
+        With klant after klant nearly all leaves of a large database would be met again and again.
+        What is raised in the middle leaves a part behind: abort the transaction.
+        """
+        by_uuid: dict[str, Klant] = {}
+        by_number: defaultdict[str, dict[str, Klant]] = defaultdict(dict)
+        entries: dict[int, dict[str, str]] = {}
+        for count, (uuid, body) in enumerate(new, 1):
+            klant = self._stored(uuid, body)
+            self._record(klant, bewerking, None, body)
+            if by_uuid.setdefault(uuid, klant) is not klant:
+                raise ValueError(f"there are two klanten {uuid}")
+            numbered = by_number[body["bronorganisatie"]]
+            if numbered.setdefault(body["klantnummer"], klant) is not klant:
+                raise KlantnummerInUse(body["klantnummer"])
+            entries[klant.docid] = index_entries(body)
+            if count % PAUSE_AFTER == 0:
+                pause()
+        self.uuids.update(by_uuid)
+        for bronorganisatie, klanten in by_number.items():
+            self._organisatie(bronorganisatie).update(klanten)
+        self.catalog.add_all(entries, pause)
+        return list(by_uuid.values())
 
     def change(self, klant: Klant, sent: Mapping[str, Any], bewerking: Bewerking) -> None:
         """Merge these fields, checked and cleaned, into a klant.
@@ -120,6 +143,17 @@ class Root(Persistent):
         klant.clear()
         klant.version += 1
         self._tell(klant, body, bewerking)
+
+    def _stored(self, uuid: str, body: Body) -> Klant:
+        """A new klant, stored and not yet found by anything; a missing number is filled in."""
+        if uuid in self.uuids:
+            raise ValueError(f"there is a klant {uuid} already")
+        organisatie = self._organisatie(body["bronorganisatie"])
+        organisatie.refuse_used(body["klantnummer"])
+        body["klantnummer"] = body["klantnummer"] or organisatie.free_klantnummer()
+        klant = Klant(uuid, body)
+        klant.docid = self.documents.add(klant)
+        return klant
 
     def _organisatie(self, bronorganisatie: str) -> Organisatie:
         organisatie: Organisatie | None = self.organisaties.get(bronorganisatie)

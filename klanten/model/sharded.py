@@ -8,7 +8,7 @@ fixed number of trees, so that two writers rarely meet in one.
 A commit writes whole nodes, and one klant touches many trees: small nodes save bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Generic, TypeVar
 from zlib import crc32
@@ -49,7 +49,7 @@ class Sharded(Persistent, Generic[V]):
 
     def tree(self, key: str) -> Any:
         """The tree that a key belongs in; `hash()` would differ from process to process."""
-        return self._trees[crc32(key.encode()) & (len(self._trees) - 1)]
+        return self._trees[self._number(key)]
 
     def get(self, key: str, default: V | None = None) -> V | None:
         """The value of a key, or the default when the key is not there."""
@@ -62,6 +62,15 @@ class Sharded(Persistent, Generic[V]):
 
     def __setitem__(self, key: str, value: V) -> None:
         self.tree(key)[key] = value
+
+    def update(self, values: Mapping[str, V]) -> None:
+        """Set many keys, leaf by leaf."""
+        for key in self.in_order(values):
+            self[key] = values[key]
+
+    def in_order(self, keys: Iterable[str]) -> list[str]:
+        """The keys as they are stored, tree by tree: who follows them meets each leaf once."""
+        return sorted(keys, key=lambda key: (self._number(key), key))
 
     def __delitem__(self, key: str) -> None:
         del self.tree(key)[key]
@@ -83,3 +92,6 @@ class Sharded(Persistent, Generic[V]):
     def items(self) -> Iterator[tuple[str, V]]:
         """All keys, each with its value."""
         return chain.from_iterable(tree.items() for tree in self._trees)
+
+    def _number(self, key: str) -> int:
+        return crc32(key.encode()) & (len(self._trees) - 1)
