@@ -12,6 +12,8 @@ from klanten.clients import Client
 from klanten.tokens import make_token
 from tests.servers import Server, Subjects, serving
 
+pytest.register_assert_rewrite("tests.fouten", "tests.consistency")
+
 SECRET = "a secret of more than thirty-two bytes"
 CLIENTS = {
     "all": "*",
