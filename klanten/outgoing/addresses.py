@@ -38,12 +38,11 @@ def is_public(address: Address) -> bool:
     """Whether everybody may reach this address over the internet."""
     if address.version == 6 and address not in _IPV6_UNICAST:
         return False
-    # `is_global` counts multicast as global.
-    return address.is_global and not address.is_multicast and _passes_library(address)
+    return address.is_global and _passes_library(address)
 
 
 def _passes_library(address: Address) -> bool:
-    """What `ipaddress` lets pass on some Pythons, requests-hardened knows: 6to4, NAT64 and more."""
+    """What `is_global` lets pass, requests-hardened knows: multicast, 6to4 and more."""
     try:
         filter_host(str(address), 0, allow_loopback=False)
     except OSError:

@@ -88,7 +88,7 @@ class Door:
 
         # The rest of the URL may hold a BSN.
         return _logged(
-            lambda: f"GET {' -> '.join(trail)}",
+            lambda: f"GET {' -> '.join(trail) or 'nowhere'}",
             lambda: bounded(self._stranger_calls, seconds, task),
         )
 
@@ -113,7 +113,6 @@ class Door:
         location = Location.parse(f"{service.api_root}{path}{query}")
         content = None if body is None else json.dumps(body).encode()
         question = _Question(method, location, content)
-
         return _logged(
             lambda: f"{method} {location.origin}{location.path}",
             lambda: bounded(
@@ -282,7 +281,7 @@ def _reason(failure: Exception) -> str:
         case RemoteDisconnected():
             return "the connection was closed without an answer"
         case socket.gaierror():
-            return "the host name is unknown"
+            return "the host name cannot be looked up"
         case ssl.SSLCertVerificationError():
             return f"the certificate is refused: {failure.verify_message}"
         case HTTPException():

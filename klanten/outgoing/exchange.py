@@ -96,9 +96,8 @@ def bounded(places: threading.Semaphore, seconds: float, task: Callable[[Exchang
         raise
     try:
         return outcome.result(exchange.remaining())
-    except TimeoutError:
+    finally:
         exchange.abandon()
-        raise
 
 
 class Connection(HTTPConnection):

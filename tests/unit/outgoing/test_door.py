@@ -4,16 +4,18 @@ import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from importlib import metadata
 
 import pytest
 
 from klanten.outgoing import door as door_module
 from klanten.outgoing import exchange as exchange_module
-from klanten.outgoing.exchange import Exchange
+from klanten.outgoing.exchange import Connection, Exchange
+from klanten.outgoing.location import Location
 
 #: Seconds: far fewer than a server that never ends keeps on, far more than an honest one needs.
-SHORT = 0.3
+SHORT = 0.5
 LONG = 60
 
 
@@ -122,6 +124,14 @@ def test_change_is_not_sent_again_when_a_kept_connection_breaks(door, reason, re
 def test_question_on_a_new_connection_is_put_once(door, reason, remote, service):
     assert reason(door.ask, service, "GET", "/hangup").startswith("the connection was closed")
     assert len(remote.received) == 1
+
+
+def test_connection_is_never_opened_anew_without_a_check(remote):
+    wire = socket.create_connection((remote.host, remote.port))
+    connection = Connection(Location.parse(remote.url()), wire)
+    connection.close()
+    with pytest.raises(HTTPException):
+        connection.request("GET", "/ok")
 
 
 def test_services_share_no_connection(door, remote, service_at):

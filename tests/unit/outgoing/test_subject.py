@@ -1,5 +1,6 @@
 """Rule kla-002: the subject is fetched, from where a caller may send us and nowhere else."""
 
+import contextlib
 import ipaddress
 import socket
 import threading
@@ -11,7 +12,7 @@ from klanten.outgoing import door as door_module
 from klanten.outgoing.subject import SubjectCheck
 
 #: Seconds: far fewer than a server that never ends keeps on, far more than an honest one needs.
-SHORT = 0.3
+SHORT = 0.5
 LONG = 60
 
 NOT_PUBLIC = "the host has no public address"
@@ -163,7 +164,7 @@ def test_unknown_host_is_no_subject(open_door, reason, dns):
 
     dns["nowhere.example"] = unknown
     why = reason(open_door.follow, "http://nowhere.example/", LONG)
-    assert why == "the host name is unknown"
+    assert why == "the host name cannot be looked up"
 
 
 def test_closed_port_is_no_subject(open_door, reason, start):
@@ -259,6 +260,17 @@ def test_address_that_was_checked_is_the_one_connected_to(make_door, start, dns)
 def test_host_with_a_dead_address_is_reached_at_the_next(exists, remote, dns):
     dns["limping.example"] = ["127.0.0.9", "127.0.0.1"]
     assert exists(remote.url(host="limping.example"))
+
+
+def test_host_with_a_mute_address_is_reached_at_the_next(open_door, remote, dns):
+    dns["limping.example"] = ["127.0.0.9", "127.0.0.1"]
+    with contextlib.ExitStack() as sockets:
+        mute = sockets.enter_context(socket.create_server(("127.0.0.9", remote.port), backlog=0))
+        for _ in range(3):  # more than wait in its queue, so that the next connection hangs
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(mute.getsockname())
+        assert open_door.follow(remote.url(host="limping.example"), 2).status == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "localhost"])
@@ -539,6 +551,12 @@ def test_failed_check_is_one_line_with_the_reason(exists_in_public, remote, log)
     assert not exists_in_public(remote.url("/ok?bsn=123456782"))
     (line,) = log()
     assert line.startswith(f"GET http://127.0.0.1:{remote.port}: {NOT_PUBLIC}, ")
+
+
+def test_check_of_what_is_no_url_is_one_line(exists, log):
+    assert not exists("http://[/123456782")
+    (line,) = log()
+    assert line.startswith("GET nowhere: the URL is malformed, ")
 
 
 @pytest.mark.parametrize("path", ["/garbage?bsn=123456782", "/to?http://[/123456782", "/hangup"])
