@@ -37,8 +37,12 @@ INSTALL_REQUIRES = [
     "urllib3>=2,<3",
     "orjson>=3.10,<4",
     "PyYAML>=6,<7",
+    # What the operator sees: the log, and figures.
+    "prometheus_client>=0.22,<1",
+    "structlog>=25,<27",
     # The command line.
     "click>=8.1,<9",
+    "rich>=13",
 ]
 
 # RelStorage without its own extra: that wants psycopg2, which compiles.
@@ -99,6 +103,8 @@ setup(
     extras_require={"postgresql": POSTGRESQL_REQUIRES, "test": TEST_REQUIRES},
     entry_points={
         "paste.app_factory": ["main = klanten:main"],
+        "paste.server_factory": ["main = klanten.server:server_factory"],
         "console_scripts": ["klanten = klanten.cli:klanten"],
+        "zodburi.resolvers": ["postgresql = klanten.postgresql:resolve"],
     },
 )

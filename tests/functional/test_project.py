@@ -63,6 +63,12 @@ def test_every_requirement_is_locked_in_a_version_that_it_allows():
         assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 
 
+def test_the_lock_names_each_package_once_and_in_order():
+    lines = [line for line in text_of("constraints.txt").splitlines() if line[0] != "#"]
+    assert lines == sorted(set(lines), key=str.upper)
+    assert len(lines) == len(pins())
+
+
 def test_requirements_of_requirements_are_locked_too():
     installed = {canonicalize_name(found.name) for found in metadata.distributions()}
     for name in pins().keys() & installed:
@@ -128,10 +134,12 @@ def test_production_ini_shows_the_default_of_what_is_commented_out():
     }
 
 
-def test_production_ini_gives_only_what_has_no_default():
+def test_production_ini_gives_only_what_has_no_default_and_logs_for_programs():
     production = RawConfigParser()
     production.read_string(text_of("production.ini"))
-    assert set(production["app:main"]) == {"use", "zodbconn.uri", "klanten.clients"}
+    given = {"use", "zodbconn.uri", "klanten.clients", "klanten.log.format"}
+    assert set(production["app:main"]) == given
+    assert production["app:main"]["klanten.log.format"] == "json"
 
 
 @pytest.mark.parametrize("name", ["development.ini", "production.ini"])
