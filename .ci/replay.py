@@ -49,7 +49,7 @@ klanten.clients = clients.ini
 klanten.subject.allow_networks = 127.0.0.0/8 ::1/128
 
 [server:main]
-use = egg:waitress#main
+use = egg:klanten
 listen = 127.0.0.1:{port}
 threads = 4
 max_request_body_size = 1048576
