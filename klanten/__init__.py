@@ -14,6 +14,7 @@ from .settings import Settings, SettingsError
 from .storage import DatabaseUnavailable
 
 ROOMS = (
+    ".logs",
     ".storage",
     ".traversal",
     ".execution",
@@ -24,6 +25,7 @@ ROOMS = (
     ".api",
     ".pages",
     ".tweens",
+    ".monitoring",
 )
 NO_START = (
     SettingsError,

@@ -5,9 +5,9 @@ explanation, in the form of the standard (`Fout`, `ValidatieFout`).
 """
 
 import errno
-import logging
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
+from typing import NamedTuple
 from uuid import uuid4
 
 import orjson
@@ -31,9 +31,9 @@ from .outgoing.rights import RightsUnknown
 from .schemas.faults import Fault, ValidationFailed
 from .strictjson import NotJson
 
-log = logging.getLogger(__name__)
-
 REQUEST_ID = "klanten.request_id"
+OUTCOME = "klanten.outcome"
+"""Where the environ of a request says what was wrong with it, for the log."""
 
 
 @dataclass(frozen=True)
@@ -259,9 +259,17 @@ def request_id(request: Request) -> str:
     return found
 
 
+class Outcome(NamedTuple):
+    """What was wrong with a request, and the fact that told."""
+
+    problem: Problem
+    fact: Exception
+
+
 def fout(fact: Exception, request: Request) -> Response:
-    """The exception view: answers any exception with a Fout, and logs its cause."""
+    """The exception view: answers any exception with a Fout, and leaves its cause for the log."""
     problem = problem_of(fact)
+    request.environ[OUTCOME] = Outcome(problem, fact)
     body = {
         "type": f"{request.application_url}/ref/fouten/{problem.name}/",
         "code": problem.code,
@@ -272,38 +280,11 @@ def fout(fact: Exception, request: Request) -> Response:
     }
     if problem.faults is not None:
         body["invalidParams"] = [vars(fault) for fault in problem.faults]
-    _log(fact, request, problem)
     return Response(
         orjson.dumps(body),
         status=problem.status,
         headerlist=[("Content-Type", "application/problem+json"), *problem.headers.items()],
     )
-
-
-def _log(fact: Exception, request: Request, problem: Problem) -> None:
-    """One line for each Fout, with its cause; a crash also shows where.
-
-    Never a query string or a value: what a refused request is about is the caller's affair.
-    """
-    crash, ours = problem is INTERNAL_ERROR, problem.status >= 500
-    log.log(
-        logging.ERROR if ours else logging.INFO,
-        "%s %s %s %s instance=%s cause=%s faults=%s",
-        problem.status,
-        problem.code,
-        request.method,
-        operation_of(request),
-        request_id(request),
-        repr(fact) if ours else type(fact).__name__,
-        [(fault.name, fault.code) for fault in problem.faults or ()],
-        exc_info=fact if crash else None,
-    )
-
-
-def operation_of(request: Request) -> str:
-    """The operation that was asked for, "-" where it did not come to that."""
-    operation: str = getattr(request, "operation", "-")
-    return operation
 
 
 def includeme(config: Configurator) -> None:

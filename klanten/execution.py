@@ -30,6 +30,10 @@ ATTEMPTS = 5
 QUESTIONS = 5
 ANSWERS = "klanten.answers"
 DEADLINE = "klanten.deadline"
+WAITED = "klanten.waited"
+"""Seconds that a request waited for its turns to write."""
+RETRIES = "klanten.retries"
+"""How many attempts were in vain, because others changed the same things."""
 # How many times within the timeout is looked whether a request waits too long.
 WATCHES = 10
 
@@ -96,15 +100,17 @@ class ExecutionPolicy:
         deadline = time.monotonic() + self.timeout
         if environ["REQUEST_METHOD"] not in WRITES:
             return self._in_time(environ, router, deadline)
-        with self._turn() as came:
+        with self._turn(environ) as came:
             # without its turn a request is still told what else is wrong with it
             environ[NO_LOCK] = not came
             return self._in_time(environ, router, deadline)
 
     @contextmanager
-    def _turn(self) -> Iterator[bool]:
+    def _turn(self, environ: dict[str, Any]) -> Iterator[bool]:
         """Holds the write lock; False when others held it for too long."""
+        begun = time.monotonic()
         came = write_lock.acquire(timeout=self.timeout)
+        environ[WAITED] = environ.get(WAITED, 0.0) + time.monotonic() - begun
         try:
             yield came
         finally:
@@ -186,6 +192,7 @@ def try_again(fact: TransientError, request: Request) -> Response:
     """
     committing = "tm.active" not in request.environ
     if time.monotonic() < request.environ[DEADLINE] and not (committing and isinstance(fact, LOST)):
+        request.environ[RETRIES] = request.environ.get(RETRIES, 0) + 1
         raise fact
     # how pyramid_retry knows that an attempt is the last one
     request.environ["retry.attempts"] = request.environ["retry.attempt"] + 1

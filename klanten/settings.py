@@ -128,6 +128,12 @@ def optional_fields(text: str, origin: Origin) -> frozenset[str]:
     return fields
 
 
+def a_log_format(text: str, origin: Origin) -> str:
+    if text not in ("text", "json"):
+        raise ValueError(f"{text!r} is no form of the log; write text or json")
+    return text
+
+
 # --- the settings -------------------------------------------------------------------------------
 
 Reader = Callable[[str, Origin], Any]
@@ -211,6 +217,18 @@ class Settings:
         optional_fields,
         "Required fields that may be absent or empty; only websiteUrl is allowed.",
         default="",
+    )
+    log_format: str = setting(
+        "klanten.log.format",
+        a_log_format,
+        "Form of the log: text for people, json (one object on each line) for programs.",
+        default="text",
+    )
+    monitoring_allow_networks: tuple[Network, ...] = setting(
+        "klanten.monitoring.allow_networks",
+        networks,
+        "Networks from which /metrics may be read; never through a proxy that is not trusted.",
+        default="127.0.0.0/8 ::1/128",
     )
     body_max_size: int = setting(
         "klanten.body.max_size",

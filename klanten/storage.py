@@ -52,17 +52,42 @@ class DatabaseBusy(StorageError):
 
 
 class PooledConnection(Connection):
-    """A connection that goes back into the pool when it can't begin.
+    """A connection that counts, and that goes back into the pool when it can't begin.
 
     ZODB itself forgets about it, and what it holds in the storage stays for ever: with a server
     that is away, each request would leave some memory behind.
     """
+
+    commits = 0
+    """Transactions that wrote something, since the connection was made."""
+    conflicts = 0
+    """Transactions that did not, because others had changed the same things."""
 
     def open(self, *args: Any, **named: Any) -> None:
         try:
             super().open(*args, **named)
         except BaseException:
             self.close()
+            raise
+
+    def commit(self, transaction: Any) -> None:
+        with self._counting_conflicts():
+            super().commit(transaction)
+
+    def tpc_vote(self, transaction: Any) -> None:
+        with self._counting_conflicts():
+            super().tpc_vote(transaction)
+
+    def tpc_finish(self, transaction: Any) -> None:
+        super().tpc_finish(transaction)
+        self.commits += 1
+
+    @contextlib.contextmanager
+    def _counting_conflicts(self) -> Iterator[None]:
+        try:
+            yield
+        except ConflictError:
+            self.conflicts += 1
             raise
 
 

@@ -16,7 +16,7 @@ from jwt import PyJWS, PyJWTError
 from jwt.algorithms import HMACAlgorithm
 
 from . import strictjson
-from .clients import Client, Clients, ClientsById
+from .clients import MAX_CLIENT_ID, Client, Clients, ClientsById
 
 #: The length in the OAS of gebruikersId and gebruikersWeergave.
 MAX_USER: Final = 255
@@ -34,6 +34,9 @@ _ESCAPE: Final = re.compile(
            | . )""",
     re.DOTALL | re.VERBOSE,
 )
+
+#: A client id that can be shown before it is known to be one: no number of a person.
+_WORD: Final = re.compile(rf"[A-Za-z][A-Za-z0-9_.-]{{0,{MAX_CLIENT_ID - 1}}}")
 
 Number: TypeAlias = int | float
 
@@ -155,6 +158,18 @@ class _Remembered:
             if len(self._tokens) >= _REMEMBERED_TOKENS:
                 del self._tokens[next(iter(self._tokens))]
             self._tokens[authorization] = verified
+
+
+def claimed_client_id(authorization: str | None) -> str:
+    """Who the header says that it is from, for the log; nothing of that is known to be true.
+
+    Empty when it does not say, or says something that is no word: that may be anything.
+    """
+    try:
+        claimed = _claims(_token(authorization or "")).get("client_id")
+    except TokenRefused:
+        return ""
+    return claimed if isinstance(claimed, str) and _WORD.fullmatch(claimed) else ""
 
 
 def make_token(

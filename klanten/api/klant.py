@@ -5,12 +5,11 @@ import logging
 from pyramid.request import Request
 from pyramid.response import Response
 
+from ..logs import SECURITY, write
 from ..model.audittrail import Actie
 from ..representation import api_root, klant_json
 from ..scopes import Scope
 from .service import Service, bewerking, json_body, json_response
-
-log = logging.getLogger(__name__)
 
 klant = Service("klant", "/klanten/{uuid}", "Een klant.")
 
@@ -48,7 +47,7 @@ klant.close()
 def _log_removal(committed: bool, uuid: str, client_id: str) -> None:
     """No audittrail is left to tell of a removal, so the log does."""
     if committed:
-        log.info("klant %s removed by %s", uuid, client_id)
+        write(SECURITY, logging.INFO, "klant removed", {"uuid": uuid, "client_id": client_id})
 
 
 def _change(request: Request, actie: Actie) -> Response:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.message import Message
+from functools import partial
 from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from importlib import metadata
 from typing import Any, Final, TypeAlias
@@ -41,6 +42,10 @@ MAX_IDLE: Final = 8
 #: The service that a location belongs to, if any.
 ServiceFor: TypeAlias = Callable[[Location], Service | None]
 
+#: Told of each call: the service (None for a URL of a caller), the status (None without an
+#: answer), the seconds that it took.
+Heard: TypeAlias = Callable[[Service | None, int | None, float], None]
+
 
 class Unreachable(Exception):
     """There is no answer. The reason is in our own words: it quotes neither side."""
@@ -59,13 +64,19 @@ def _no_service(location: Location) -> None:
     return None
 
 
+def _nobody(service: Service | None, status: int | None, seconds: float) -> None:
+    return None
+
+
 class Door:
     """Calls other servers, for as long as the application lives; any thread may use it.
 
     `allow_networks`: where a URL that a caller has chosen may lead, besides public addresses.
+    `heard` can be set to be told of each call.
     """
 
     def __init__(self, allow_networks: Iterable[Network] = ()) -> None:
+        self.heard: Heard = _nobody
         self._may_connect = public_or_in(allow_networks)
         self._stranger_calls = threading.Semaphore(MAX_CALLS)
         self._service_calls = threading.Semaphore(MAX_CALLS)
@@ -90,6 +101,7 @@ class Door:
         return _logged(
             lambda: f"GET {' -> '.join(trail) or 'nowhere'}",
             lambda: bounded(self._stranger_calls, seconds, task),
+            partial(self.heard, None),
         )
 
     def ask(
@@ -120,6 +132,20 @@ class Door:
                 service.timeout,
                 lambda exchange: self._ask(exchange, service, question),
             ),
+            partial(self.heard, service),
+        )
+
+    def fetch(self, url: str, seconds: float) -> Answer:
+        """What a URL that the operator has named, on any network, answers to a GET of a stranger.
+
+        Redirects are not followed. `seconds` is for the whole. Raises Unreachable, also when the
+        answer is longer than 10 MiB.
+        """
+        place = Location.parse(url)
+        return _logged(
+            lambda: f"GET {place.origin}{place.path}",
+            lambda: bounded(self._service_calls, seconds, lambda one: self._fetch(one, place)),
+            partial(self.heard, None),
         )
 
     def close(self) -> None:
@@ -149,6 +175,14 @@ class Door:
             connection.request("GET", location.target, headers=headers)
             with connection.getresponse() as response:
                 return Answer(response.status, response.headers)
+
+    def _fetch(self, exchange: Exchange, location: Location) -> Answer:
+        headers = {"Accept": "*/*", "Connection": "close", "User-Agent": self._user_agent}
+        connection = open_connection(location, exchange, anywhere, None)
+        with contextlib.closing(connection), exchange.watching(connection.sock):
+            connection.request("GET", location.target, headers=headers)
+            with connection.getresponse() as response:
+                return Answer(response.status, response.headers, _body(response))
 
     def _ask(self, exchange: Exchange, service: Service, question: "_Question") -> Answer:
         kept = self._idle.take(service)
@@ -256,19 +290,26 @@ def _body(response: HTTPResponse) -> bytes:
     return body
 
 
-def _logged(line: Callable[[], str], call: Callable[[], Answer]) -> Answer:
+def _logged(
+    line: Callable[[], str],
+    call: Callable[[], Answer],
+    heard: Callable[[int | None, float], None] | None = None,
+) -> Answer:
     """The answer to the call, or Unreachable; either way one line in the log."""
     start = time.monotonic()
-    outcome = "interrupted"
+    outcome, status = "interrupted", None
     try:
         answer = call()
-        outcome = str(answer.status)
+        outcome, status = str(answer.status), answer.status
         return answer
     except Exception as failure:
         outcome = _reason(failure)
         raise Unreachable(outcome) from None
     finally:
-        logger.info("%s: %s, %d ms", line(), outcome, 1000 * (time.monotonic() - start))
+        seconds = time.monotonic() - start
+        logger.info("%s: %s, %d ms", line(), outcome, 1000 * seconds)
+        if heard:
+            heard(status, seconds)
 
 
 def _reason(failure: Exception) -> str:
