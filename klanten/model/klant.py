@@ -69,6 +69,11 @@ def changed_body(body: Body, sent: Mapping[str, Any]) -> Body:
     return changed
 
 
+def names_subject(body: Body) -> bool:
+    """Whether a klant names its subject or identifies one, as a new one must."""
+    return bool(body["subject"] or body.get("subjectIdentificatie"))
+
+
 def _merged(fields: Iterable[Field], stored: Body, sent: Mapping[str, Any]) -> Body:
     changes = {
         field.name: _merged_value(field, stored[field.name], sent[field.name])

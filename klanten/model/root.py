@@ -17,7 +17,7 @@ from .catalog import Catalog, Pause, go_on
 from .documents import Documents
 from .errors import KlantnummerInUse, KlantUnknown, SubjectMissing
 from .fields import index_entries
-from .klant import Body, Klant, changed_body, new_body
+from .klant import Body, Klant, changed_body, names_subject, new_body
 from .organisatie import Organisatie
 from .outbox import Outbox
 from .postings import Selection
@@ -74,7 +74,7 @@ class Root(Persistent):
         """
         body = new_body(sent)
         self._organisatie(body["bronorganisatie"]).refuse_used(body["klantnummer"])
-        if not body["subject"] and not body.get("subjectIdentificatie"):
+        if not names_subject(body):
             raise SubjectMissing
         return self.add(str(uuid4()), body, bewerking)
 
