@@ -4,9 +4,12 @@ import click
 
 from ..clients import ClientsError
 from ..model.errors import DatabaseTooNew, DatabaseTooOld
+from ..outgoing.services import ServicesError
 from ..settings import SettingsError
 from ..storage import DatabaseUnavailable
+from .check import check
 from .first_run import first_run
+from .notifications import notifications
 from .token import token
 
 
@@ -25,6 +28,7 @@ class NoDatabase(click.ClickException):
 ENDINGS: dict[type[Exception], type[click.ClickException]] = {
     SettingsError: WrongSettings,
     ClientsError: WrongSettings,
+    ServicesError: WrongSettings,
     DatabaseUnavailable: NoDatabase,
     DatabaseTooNew: NoDatabase,
     DatabaseTooOld: NoDatabase,
@@ -51,5 +55,7 @@ def klanten() -> None:
     """
 
 
+klanten.add_command(check)
 klanten.add_command(first_run)
+klanten.add_command(notifications)
 klanten.add_command(token)

@@ -107,9 +107,7 @@ class Notificaties(Neighbour):
         _require_url(kanaal, "documentatieLink", 200)
         filters = kanaal["filters"]
         _require(isinstance(filters, list), "filters is no list")
-        _require(
-            all(re.fullmatch(r"[a-z_]{1,100}", one) for one in filters), "a filter is wrong"
-        )
+        _require(all(re.fullmatch(r"[a-z_]{1,100}", one) for one in filters), "a filter is wrong")
         _require(kanaal["naam"] not in self.kanalen, "the kanaal is there already")
         self.kanalen[kanaal["naam"]] = kanaal
         handler.reply(201, kanaal)
