@@ -1,14 +1,17 @@
 """Fixtures that every test may use: a clients file, a database on disk, the application."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import webtest
 
 import klanten
 from klanten.clients import Client
+from klanten.storage import open_database, prepare
 from klanten.tokens import make_token
 from tests.servers import Server, Subjects, serving
 
@@ -40,9 +43,21 @@ def clients_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database without klanten: to copy it takes half the time of making one."""
+    path = tmp_path_factory.mktemp("database") / "klanten.fs"
+    database = open_database(f"file://{path}")
+    prepare(database)
+    database.close()
+    return path
+
+
 @pytest.fixture
-def settings(tmp_path: Path, clients_file: Path) -> dict[str, str]:
+def settings(tmp_path: Path, clients_file: Path, new_database: Path) -> dict[str, str]:
     """The settings of a server with a database of its own; loopback subjects may be fetched."""
+    for end in ("", ".index"):
+        shutil.copy(f"{new_database}{end}", f"{tmp_path}/klanten.fs{end}")
     return {
         "zodbconn.uri": f"file://{tmp_path}/klanten.fs",
         "klanten.clients": str(clients_file),
@@ -92,6 +107,8 @@ def subjects() -> Iterator[Subjects]:
         yield subjects
 
 
-def bearer(client_id: str, **claims: Any) -> str:
-    """The value of an Authorization header for a client."""
-    return "Bearer " + make_token(Client(client_id, SECRET, client_id, None), **claims)
+def bearer(client_id: str, claims: dict[str, Any] | None = None, **options: Any) -> str:
+    """The value of an Authorization header for a client; with these claims, right or not."""
+    if claims is not None:
+        return "Bearer " + jwt.encode({"client_id": client_id} | claims, SECRET, "HS256")
+    return "Bearer " + make_token(Client(client_id, SECRET, client_id, None), **options)

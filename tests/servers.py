@@ -66,7 +66,7 @@ class Server:
         """Ask for a path below the root of the API (or at an absolute URL), as any client would."""
         sent = dict(self.headers)
         if json is not None:
-            body = _dumps(json)
+            body = dumps(json)
             sent["Content-Type"] = "application/json"
         sent |= headers or {}
         parts = urlsplit(url if "://" in url else self.root + url)
@@ -107,7 +107,8 @@ def _received(connection: socket.socket) -> Iterator[bytes]:
             yield part
 
 
-def _dumps(value: Any) -> bytes:
+def dumps(value: Any) -> bytes:
+    """A body of JSON."""
     return json.dumps(value).encode()
 
 
