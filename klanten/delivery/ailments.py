@@ -5,6 +5,7 @@ API is ill. The difference is whether other messages got through since.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -43,7 +44,8 @@ class Ailment:
 class Ailments:
     """What is known of the messages that failed, as long as this process delivers."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._known: dict[str, Ailment] = {}
         self.passed = 0
         """How many messages the API has dealt with."""
@@ -64,7 +66,7 @@ class Ailments:
         ailment.proven += others_passed
         ailment.tries += answered
         ailment.witnessed = self.passed
-        ailment.failed_at = time.monotonic()
+        ailment.failed_at = self._clock()
         if not ailment.proven:
             return Diagnosis.API
         self._rest(ailment)
@@ -80,7 +82,7 @@ class Ailments:
     def rests(self, number: str) -> bool:
         """Whether this message waits for a next try of its own."""
         ailment = self._known.get(number)
-        return ailment is not None and time.monotonic() < ailment.rests_until
+        return ailment is not None and self._clock() < ailment.rests_until
 
     def failed_at(self, number: str) -> float:
         """When this message last failed, by the monotonic clock; 0 when it did not."""
@@ -103,6 +105,5 @@ class Ailments:
         ailment = self._known[number] = Ailment(witnessed=passed)
         return ailment
 
-    @staticmethod
-    def _rest(ailment: Ailment) -> None:
-        ailment.rests_until = time.monotonic() + backoff(max(ailment.tries, ailment.proven))
+    def _rest(self, ailment: Ailment) -> None:
+        ailment.rests_until = self._clock() + backoff(max(ailment.tries, ailment.proven))

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Callable
 from secrets import token_hex
 
 from ..model.outbox import Lease
@@ -21,9 +22,10 @@ class Claim:
     it does not.
     """
 
-    def __init__(self, alone: bool = False) -> None:
+    def __init__(self, alone: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{token_hex(3)}"
         self._alone = alone
+        self._clock = clock
         self._seen: tuple[str, int] | None = None
         self._seen_at = 0.0
         self._renewed: float | None = None
@@ -36,11 +38,11 @@ class Claim:
         """
         state = (lease.holder, lease.beat)
         if state != self._seen:
-            self._seen, self._seen_at = state, time.monotonic()
+            self._seen, self._seen_at = state, self._clock()
         return (
             lease.holder in ("", self.name)
             or self._alone
-            or time.monotonic() - self._seen_at > LEASE_SECONDS
+            or self._clock() - self._seen_at > LEASE_SECONDS
         )
 
     def take(self, lease: Lease) -> bool:
@@ -49,7 +51,7 @@ class Claim:
             self._renewed = None
             return False
         if lease.holder != self.name or self._renewed is None or self.is_due:
-            self._renewed = time.monotonic()
+            self._renewed = self._clock()
             lease.holder = self.name
             lease.beat += 1
         return True
@@ -59,14 +61,14 @@ class Claim:
         """Whether the lease is held still."""
         if self._renewed is None:
             return False
-        return self._alone or time.monotonic() - self._renewed < LEASE_SECONDS
+        return self._alone or self._clock() - self._renewed < LEASE_SECONDS
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to show that the holder is alive."""
         if not self.holds or self._alone:
             return False
-        return time.monotonic() - (self._renewed or 0.0) > RENEW_SECONDS
+        return self._clock() - (self._renewed or 0.0) > RENEW_SECONDS
 
     def forget(self) -> None:
         """The transaction did not commit: perhaps somebody else has the lease."""

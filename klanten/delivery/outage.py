@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from random import uniform
 
@@ -23,7 +24,8 @@ def backoff(failures: int) -> float:
 class Outage:
     """Whether the API accepts messages, as far as is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._failures = 0
         self._until = 0.0
         self._since = datetime.now(UTC)
@@ -38,7 +40,7 @@ class Outage:
 
     def remaining(self) -> float:
         """Seconds during which the API is left alone."""
-        return max(0.0, self._until - time.monotonic())
+        return max(0.0, self._until - self._clock())
 
     def failed(self, reason: str, retry_after: float = 0.0) -> None:
         """The API accepts nothing, for this reason, and asks for this many seconds of rest.
@@ -48,7 +50,7 @@ class Outage:
         if not self.is_on:
             self._since = datetime.now(UTC)
         self._failures += 1
-        self._until = time.monotonic() + max(backoff(self._failures), retry_after)
+        self._until = self._clock() + max(backoff(self._failures), retry_after)
         if self._failures > 1:
             self.trouble = f"since {self._since:%Y-%m-%dT%H:%M:%SZ}: {reason}"
             self._tell(reason)
@@ -65,11 +67,11 @@ class Outage:
     def _tell(self, reason: str) -> None:
         if self._told_at is None:
             log.warning("notifications are not accepted: %s; they wait and are tried again", reason)
-        elif time.monotonic() - self._told_at > STILL_SECONDS:
+        elif self._clock() - self._told_at > STILL_SECONDS:
             log.warning("notifications wait for %s now: %s", self._length(), reason)
         else:
             return
-        self._told_at = time.monotonic()
+        self._told_at = self._clock()
 
     def _length(self) -> str:
         return str(datetime.now(UTC) - self._since).partition(".")[0]

@@ -31,7 +31,6 @@ class Notificaties(Neighbour):
     """Keeps the `messages` that it accepted, in the order in which they came.
 
     With a mood for some messages (`mood_for`: message -> mood or None) it does that to them.
-    `clock_behind` is how far its clock lies behind.
     """
 
     routes = {
@@ -46,7 +45,6 @@ class Notificaties(Neighbour):
         self.attempts: list[dict[str, Any]] = []
         self.kanalen: dict[str, dict[str, Any]] = {}
         self.mood_for: Callable[[dict[str, Any]], Mood | None] = lambda message: None
-        self.clock_behind = timedelta()
         self._changed = threading.Condition()
 
     # --- what tests ask -------------------------------------------------------------------------
@@ -126,7 +124,9 @@ class Notificaties(Neighbour):
             _require_text(message, name, length)
         for name in ("hoofdObject", "resourceUrl"):
             _require_url(message, name, MESSAGE[name])
-        _require_past(message["aanmaakdatum"], datetime.now(UTC) - self.clock_behind)
+        _require_past(
+            message["aanmaakdatum"], datetime.now(UTC) + timedelta(seconds=self.clock_ahead)
+        )
         kanaal = self.kanalen.get(message["kanaal"])
         _require(kanaal is not None, "the kanaal is not registered")
         known = {_camel_case(name) for name in kanaal["filters"]}
