@@ -8,8 +8,12 @@ from ..outgoing.services import ServicesError
 from ..settings import SettingsError
 from ..storage import DatabaseUnavailable
 from .check import check
+from .duplicates import duplicates
+from .exporting import export
 from .first_run import first_run
+from .importing import import_
 from .notifications import notifications
+from .stats import stats
 from .token import token
 
 
@@ -56,6 +60,10 @@ def klanten() -> None:
 
 
 klanten.add_command(check)
+klanten.add_command(duplicates)
+klanten.add_command(export)
 klanten.add_command(first_run)
+klanten.add_command(import_)
 klanten.add_command(notifications)
+klanten.add_command(stats)
 klanten.add_command(token)

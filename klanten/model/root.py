@@ -162,9 +162,7 @@ class Root(Persistent):
         return organisatie
 
     def _move(self, klant: Klant, old: Body, new: Body) -> None:
-        there, here = (
-            (body["bronorganisatie"], body["klantnummer"]) for body in (new, old)
-        )
+        there, here = ((body["bronorganisatie"], body["klantnummer"]) for body in (new, old))
         if there != here:
             self._organisatie(there[0]).add(there[1], klant)
             del self.organisaties[here[0]][here[1]]

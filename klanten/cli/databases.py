@@ -1,0 +1,48 @@
+"""Opening the database for a command: whatever it breaks on is one line for the operator."""
+
+import contextlib
+import pickle
+from collections.abc import Iterator
+
+from ZODB.FileStorage.format import CorruptedError
+from ZODB.POSException import POSError
+
+from ..evolve import check_version
+from ..model.root import Root
+from ..settings import Settings
+from ..storage import Database, DatabaseUnavailable, open_database
+from ..transfer.transactions import reading
+
+# What loading an object from a damaged file raises.
+_BROKEN = (POSError, CorruptedError, pickle.UnpicklingError, EOFError)
+
+
+@contextlib.contextmanager
+def opened(settings: Settings, *, read_only: bool = False) -> Iterator[Database]:
+    """The database of the ini file. One in a file can be read beside the server that has it open.
+
+    Raises `DatabaseUnavailable`, also for what goes wrong with the database later.
+    """
+    database = open_database(
+        settings.database_uri, read_only=read_only, timeout=settings.database_timeout
+    )
+    try:
+        yield database
+    except (*_BROKEN, *database.unavailable) as fault:
+        reason = " ".join(str(fault).split()) or type(fault).__name__
+        raise DatabaseUnavailable(
+            f"zodbconn.uri: the database fails ({type(fault).__name__}): {reason}"
+        ) from fault
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def stored(settings: Settings) -> Iterator[tuple[Database, Root]]:
+    """The database and the tree in it, to look at.
+
+    Raises `DatabaseUnavailable`, `DatabaseTooNew` and `DatabaseTooOld`.
+    """
+    with opened(settings, read_only=True) as database, reading(database) as tree:
+        check_version(tree)
+        yield database, tree

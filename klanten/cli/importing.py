@@ -1,0 +1,232 @@
+"""`klanten import`: klanten from a file."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import click
+import orjson
+
+from ..model.audittrail import Actie, Bewerking
+from ..outgoing.door import Door
+from ..outgoing.services import Services
+from ..outgoing.subject import SubjectCheck
+from ..schemas.klant import KlantSchemas, SubjectExists
+from ..settings import Settings
+from ..storage import Database, open_database, prepare
+from ..transfer.importing import Import, Summary
+from ..transfer.lines import Checker, Reject
+from ..transfer.transactions import Rehearsal, Transactions
+from .databases import opened
+from .files import PIPE, format_of, format_option
+from .output import Unusable, interruptible, json_option, metered, say
+
+APPLICATIE = "klanten import"
+"""What the audittrail says who made the change."""
+SHOWN = 10
+"""Rejected lines that are shown when they are not written to a file."""
+SUBJECTS_AT_A_TIME = 16
+
+Rejected = Callable[[Reject], None]
+Ahead = Callable[..., Iterable[Any]]
+"""As `map`; may look at several items at a time."""
+
+
+@click.command(name="import")
+@click.argument("ini", type=click.Path(path_type=Path))
+@click.argument(
+    "file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+)
+@format_option
+@click.option(
+    "--update", is_flag=True, help="Bring klanten that are there up to date, instead of skipping."
+)
+@click.option("--dry-run", is_flag=True, help="Do everything but keep it; also beside a server.")
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what is wrong with bad lines to this file, as JSON Lines with number, field, code "
+    "and reason.",
+)
+@click.option("--check-subjects", is_flag=True, help="Fetch each `subject`, as the API does.")
+@click.option("--notify", is_flag=True, help="Tell the Notificaties API; needs --api-root.")
+@click.option(
+    "--api-root",
+    metavar="URL",
+    help="Root of the API as its users know it, for the notifications.",
+)
+@click.option("--toelichting", help="The audittrail shows this; the name of the file unless told.")
+@json_option
+def import_(
+    ini: Path,
+    file: Path,
+    format_name: str | None,
+    update: bool,
+    dry_run: bool,
+    rejects: Path | None,
+    check_subjects: bool,
+    notify: bool,
+    api_root: str | None,
+    toelichting: str | None,
+    as_json: bool,
+) -> None:
+    """Take in the klanten of FILE: JSON Lines (.jsonl) or CSV (.csv), packed with .gz or .zst
+    behind it; - for standard input.
+
+    Each line is a klant as the API shows it, with `uuid` in place of `url`; without a uuid it gets
+    a new one. Lines are checked as the API does; a bad one is reported and passed over, and then
+    the exit status is 1. A klant that is there already, by its uuid or else by its bronorganisatie
+    and klantnummer, is skipped, or with --update brought up to date: so a run that was interrupted
+    is simply run again. Each klant gets one line in its audittrail, of the application
+    "klanten import". An embedded database can't be served meanwhile.
+    """
+    settings = Settings.from_ini(ini)
+    format = format_of(file, format_name)
+    bewerking = Bewerking(
+        Actie.CREATE,
+        datetime.now(UTC),
+        _checked_root(api_root, notify),
+        applicatie_id=APPLICATIE,
+        applicatie_weergave=APPLICATIE,
+        toelichting=f"Import van {file.name}" if toelichting is None else toelichting,
+        notify=notify,
+    )
+    start = time.monotonic()
+    with (
+        _source(file) as stream,
+        _rejected_to(rejects, file) as reject,
+        _subjects(settings, check_subjects) as (exists, ahead),
+        _transactions(settings, dry_run, f"{APPLICATIE} {file.name}") as transactions,
+    ):
+        checker = Checker(KlantSchemas(settings.optional_fields), exists)
+        run = Import(transactions, checker, bewerking, update=update, reject=reject, ahead=ahead)
+        with interruptible(lambda: _left(run.summary)), metered(_size(file)) as meter:
+            for count in run.run(format.read(stream)):
+                meter.show(count, None if file == PIPE else stream.tell())
+    seconds = time.monotonic() - start
+    result = {**asdict(run.summary), "seconds": round(seconds, 3)}
+    say(result, _text(run.summary, seconds, dry_run), as_json)
+    if run.summary.rejected:
+        click.get_current_context().exit(1)
+
+
+def _text(summary: Summary, seconds: float, dry_run: bool) -> str:
+    counts = asdict(summary)
+    read = counts.pop("read")
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    rate = read / max(seconds, 1e-6)
+    text = f"{read:,} lines read: {told}; {seconds:.1f} seconds, {rate:,.0f} a second."
+    return f"{text} Nothing was kept (--dry-run)." if dry_run else text
+
+
+def _left(summary: Summary) -> str:
+    return f"The first {summary.read:,} lines are done; run it again for the others."
+
+
+def _checked_root(api_root: str | None, notify: bool) -> str:
+    if bool(api_root) != notify:
+        raise click.UsageError("--notify and --api-root go together.")
+    root = (api_root or "").rstrip("/")
+    if root and urlsplit(root).scheme not in ("http", "https"):
+        raise click.UsageError(f"--api-root {root} is no http or https URL.")
+    return root
+
+
+def _size(file: Path) -> int | None:
+    return file.stat().st_size if file.is_file() else None
+
+
+@contextlib.contextmanager
+def _source(file: Path) -> Iterator[BinaryIO]:
+    if file == PIPE:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = file.open("rb")
+    except OSError as fault:
+        raise Unusable(f"{file} can't be read: {fault.strerror}") from fault
+    with stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _rejected_to(path: Path | None, source: Path) -> Iterator[Rejected]:
+    """What to tell of rejected lines: a file, else standard error, which shows the first."""
+    if path is None:
+        numbers: set[int] = set()
+
+        def show(reject: Reject) -> None:
+            numbers.add(reject.number)
+            if len(numbers) <= SHOWN:
+                number, fault = reject
+                click.echo(f"{number}: {fault.name}: {fault.code} ({fault.reason})", err=True)
+
+        yield show
+        if len(numbers) > SHOWN:
+            click.echo(f"... --rejects FILE writes all {len(numbers):,} bad lines down.", err=True)
+        return
+    if path.exists() and source.exists() and os.path.samefile(path, source):
+        raise click.UsageError(f"--rejects {path} is the file that is read.")
+    with _unusable_unless_written(path):
+        file = path.open("wb")
+
+    def write(reject: Reject) -> None:
+        with _unusable_unless_written(path):
+            file.write(orjson.dumps(reject.as_dict()) + b"\n")
+
+    with file:
+        yield write
+
+
+@contextlib.contextmanager
+def _unusable_unless_written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise Unusable(f"{path} can't be written: {fault.strerror}") from fault
+
+
+@contextlib.contextmanager
+def _subjects(settings: Settings, check: bool) -> Iterator[tuple[SubjectExists, Ahead]]:
+    """Says whether a subject exists, and how to ask for many."""
+    if not check:
+        yield lambda url: True, map
+        return
+    services = Services.read(settings.services) if settings.services else Services()
+    pool = ThreadPoolExecutor(SUBJECTS_AT_A_TIME)
+    try:
+        with contextlib.closing(Door(settings.subject_allow_networks)) as door:
+            subjects = SubjectCheck(door, settings.subject_timeout, services.subjects)
+            yield subjects.exists, pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _transactions(settings: Settings, dry_run: bool, note: str) -> Iterator[Transactions]:
+    with _database(settings, dry_run) as database:
+        kind = Rehearsal if dry_run else Transactions
+        with contextlib.closing(kind(database, note)) as transactions:
+            yield transactions
+
+
+@contextlib.contextmanager
+def _database(settings: Settings, dry_run: bool) -> Iterator[Database]:
+    location = urlsplit(settings.database_uri)
+    if dry_run and location.scheme == "file" and not Path(location.path).exists():
+        # nothing is made: all that the real run will find is an empty database
+        with contextlib.closing(open_database("memory://")) as database:
+            yield database
+        return
+    with opened(settings, read_only=dry_run) as database:
+        if not dry_run:
+            prepare(database)
+        yield database

@@ -1,0 +1,1 @@
+"""Klanten that come and go in bulk: files of them, and other registers of them."""

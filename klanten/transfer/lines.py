@@ -1,0 +1,126 @@
+"""A line of a file: a klant as the API shows it, with `uuid` in place of `url`."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..model.klant import Body
+from ..schemas.faults import NON_FIELD_ERRORS, Fault, ValidationFailed
+from ..schemas.klant import KlantSchemas, SubjectExists
+
+UUID = "uuid"
+IDENTIFICATIE = "subjectIdentificatie"
+
+_UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_NO_UUID = Fault(
+    UUID, "invalid", "Dit is geen UUID van versie 4, in kleine letters en met streepjes."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as it was read: its JSON value, or why it can't be read."""
+
+    number: int
+    """Counted from 1; in a table the header is number 1, as in a spreadsheet."""
+    value: Any = None
+    fault: Fault | None = None
+
+
+class Reject(NamedTuple):
+    """What is wrong with a line. A line may have several."""
+
+    number: int
+    fault: Fault
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it is written down for the operator."""
+        number, fault = self
+        return {
+            "number": number,
+            "field": fault.name,
+            "code": fault.code,
+            "reason": fault.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A line that holds a right klant."""
+
+    number: int
+    uuid: str | None
+    value: Body
+    """As it was read."""
+    sent: Body
+    """Checked and cleaned, as the fields of a new klant."""
+
+
+def unreadable(number: int, reason: str) -> Line:
+    """A line of which nothing can be made."""
+    return Line(number, fault=Fault(NON_FIELD_ERRORS, "parse_error", reason))
+
+
+def is_uuid(value: Any) -> bool:
+    """Whether this is the uuid of a klant in its canonical spelling: of version 4."""
+    return isinstance(value, str) and _UUID4.fullmatch(value) is not None
+
+
+class Checker:
+    """Reads lines with the schemas of the API.
+
+    Every line must be a klant that could be created, also when it will only change one: so what
+    is right does not depend on what is stored.
+    """
+
+    def __init__(self, schemas: KlantSchemas, subject_exists: SubjectExists) -> None:
+        self.schemas = schemas
+        self.subject_exists = subject_exists
+
+    def check(self, line: Line) -> Candidate | list[Reject]:
+        """What the line holds, or all that is wrong with it."""
+        try:
+            return self._candidate(line)
+        except ValidationFailed as failed:
+            return [Reject(line.number, fault) for fault in failed.faults]
+
+    def changes(self, candidate: Candidate, subject_type: str | None) -> Body:
+        """The fields, checked and cleaned, for a stored klant of this type.
+
+        Raises `ValidationFailed`, for instance when the line has another type.
+        """
+        if candidate.sent.get("subjectType") == subject_type:
+            return candidate.sent
+        value = _without_null(candidate.value)
+        sent = self.schemas.update(value, subject_type, self.subject_exists)
+        return _with_null(sent, candidate.value, subject_type)
+
+    def _candidate(self, line: Line) -> Candidate:
+        if line.fault:
+            raise ValidationFailed([line.fault])
+        value = _without_null(line.value)
+        uuid, faults = None, []
+        if isinstance(value, dict) and UUID in value:
+            uuid = value[UUID]
+            faults = [] if is_uuid(uuid) else [_NO_UUID]
+        try:
+            sent = self.schemas.create(value, self.subject_exists)
+        except ValidationFailed as failed:
+            raise ValidationFailed([*faults, *failed.faults]) from None
+        if faults:
+            raise ValidationFailed(faults)
+        sent = _with_null(sent, line.value, sent.get("subjectType"))
+        return Candidate(line.number, uuid, line.value, sent)
+
+
+def _without_null(value: Any) -> Any:
+    """The value without a null that the API shows, yet does not take."""
+    if isinstance(value, dict) and value.get(IDENTIFICATIE, ...) is None:
+        return {name: member for name, member in value.items() if name != IDENTIFICATIE}
+    return value
+
+
+def _with_null(sent: Body, value: Body, subject_type: str | None) -> Body:
+    if subject_type is not None and value.get(IDENTIFICATIE, ...) is None:
+        return sent | {IDENTIFICATIE: None}
+    return sent
