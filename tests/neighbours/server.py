@@ -77,6 +77,9 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.wfile.write(content)
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.server.neighbour.clock_ahead)
+
     def log_message(self, format: str, *args: Any) -> None:
         """Not into the output of the tests."""
 
@@ -118,6 +121,7 @@ class Neighbour:
 
     `asked` are the requests that came in, `wrong` says what was not right about them: a test
     looks that there is nothing in it. With a `mood` it does what that says, whatever was asked.
+    `clock_ahead` is how many seconds the Date of its answers is wrong.
     """
 
     prefix = "/api/v1"
@@ -128,6 +132,7 @@ class Neighbour:
         self.wrong: list[str] = []
         self.mood: Mood | None = None
         self.secret = SECRET
+        self.clock_ahead = 0.0
         self.hanging = threading.Semaphore(0)
         self._released = threading.Event()
         self._listener = Listener(self, 0)

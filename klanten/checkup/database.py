@@ -1,0 +1,131 @@
+"""The database: whether it can be read, and what waits in it to be told to others."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import transaction
+
+from ..evolve import check_version
+from ..model.errors import DatabaseTooNew, DatabaseTooOld
+from ..model.outbox import Outbox
+from ..model.root import Root
+from ..settings import Settings
+from ..storage import Database, DatabaseUnavailable, open_database
+from .finding import Finding, right, told, wrong
+from .processes import processes_with
+
+DATABASE = "database"
+PROCESSES = "processes"
+OUTBOX = "outbox"
+
+#: A message that waits longer was not just held up by a busy moment or a restart.
+LONG = timedelta(minutes=15)
+REACH = "see that it runs and can be reached from here, and that zodbconn.uri is right"
+RESTORE = "see that it can be reached from here all the time; if it is damaged, restore a backup"
+DELIVER = (
+    "see what is said of the Notificaties API, and that the server or "
+    "`klanten notifications INI deliver` runs"
+)
+
+
+def examine_database(settings: Settings, has_receiver: bool) -> Iterator[Finding]:
+    """The database and its outbox; `has_receiver`: there is a Notificaties API."""
+    uri = urlsplit(settings.database_uri)
+    if uri.scheme == "memory":
+        yield wrong(
+            DATABASE, "everything is kept in memory only", "name a file or a server in zodbconn.uri"
+        )
+        return
+    if uri.scheme == "file":
+        path = Path(uri.path)
+        if not path.exists():
+            yield wrong(
+                DATABASE,
+                f"{path} is not there",
+                "mend zodbconn.uri, or start the server, which makes a new database there",
+            )
+            return
+        yield from _processes(path)
+    yield from _opened(settings, has_receiver)
+
+
+def _processes(path: Path) -> Iterator[Finding]:
+    """The lock keeps a second server out, but not the children of one that forks."""
+    found = processes_with(path.with_name(f"{path.name}.lock"))
+    if len(found) > 1:
+        yield wrong(
+            PROCESSES,
+            f"{path} is open in {len(found)} processes: {', '.join(map(str, found))}",
+            "stop them, and serve it from one process; for more than one use ZEO or PostgreSQL",
+        )
+    elif found:
+        yield right(PROCESSES, f"{path} is open in one process, {found[0]}")
+
+
+def _opened(settings: Settings, has_receiver: bool) -> Iterator[Finding]:
+    try:
+        database = open_database(
+            settings.database_uri, read_only=True, timeout=settings.database_timeout
+        )
+    except DatabaseUnavailable as fault:
+        yield told(DATABASE, fault, REACH)
+        return
+    with contextlib.closing(database):
+        try:
+            with _stored(database) as root:
+                yield from _root(root, has_receiver)
+        except Exception as fault:  # what a damaged file raises has no end
+            yield wrong(DATABASE, f"reading fails: {type(fault).__name__}", RESTORE)
+
+
+@contextlib.contextmanager
+def _stored(database: Database) -> Iterator[Root | None]:
+    """The tree as it is; None when no server ever made it. Nothing is written."""
+    manager = transaction.TransactionManager(explicit=True)
+    connection = database.open(manager)
+    try:
+        manager.begin()
+        yield connection.root().get("klanten")
+    finally:
+        manager.abort()
+        connection.close()
+
+
+def _root(root: Root | None, has_receiver: bool) -> Iterator[Finding]:
+    if root is None:
+        yield right(DATABASE, "opens, and is empty: the server fills it at its first start")
+        return
+    try:
+        check_version(root)
+    except (DatabaseTooNew, DatabaseTooOld) as fault:
+        yield told(DATABASE, fault, "install the release that fits")
+        return
+    count = root.search({}).count
+    yield right(DATABASE, f"opens, schema version {root.schema_version}, {count:,} klanten")
+    yield from _outbox(root.outbox, has_receiver)
+
+
+def _outbox(outbox: Outbox, has_receiver: bool) -> Iterator[Finding]:
+    waiting, aside = len(outbox), sum(1 for _ in outbox.failures())
+    if aside:
+        yield wrong(
+            OUTBOX,
+            f"{aside:,} messages were put aside, because they were refused",
+            "`klanten notifications INI failed` says why; `... retry` or `... drop` them",
+        )
+    if not has_receiver:
+        yield right(OUTBOX, f"{waiting:,} messages are kept: there is no [notificaties]")
+        return
+    oldest = outbox.oldest()
+    since = datetime.fromisoformat(oldest) if oldest else datetime.now(UTC)
+    what = f"{waiting:,} messages wait, the oldest since {since:%Y-%m-%d %H:%M:%S} UTC"
+    trouble = outbox.lease.trouble
+    if trouble:
+        yield told(OUTBOX, f"{what}. Trouble {trouble}", DELIVER)
+    elif datetime.now(UTC) - since > LONG:
+        yield wrong(OUTBOX, what, DELIVER)
+    else:
+        yield right(OUTBOX, what if waiting else "no message waits")
