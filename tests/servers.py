@@ -171,8 +171,8 @@ class Pserve:
             )
         end = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < end and self.process.poll() is None:
-            with contextlib.suppress(OSError):
-                self.server.connect().connect()
+            with contextlib.suppress(OSError), contextlib.closing(self.server.connect()) as there:
+                there.connect()
                 return self.server
             time.sleep(0.02)
         raise AssertionError((self.folder / "server.log").read_text())
