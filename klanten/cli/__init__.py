@@ -8,6 +8,7 @@ from ..outgoing.services import ServicesError
 from ..settings import SettingsError
 from ..storage import DatabaseUnavailable
 from .check import check
+from .copying import copy_from
 from .duplicates import duplicates
 from .exporting import export
 from .first_run import first_run
@@ -60,6 +61,7 @@ def klanten() -> None:
 
 
 klanten.add_command(check)
+klanten.add_command(copy_from)
 klanten.add_command(duplicates)
 klanten.add_command(export)
 klanten.add_command(first_run)

@@ -1,7 +1,6 @@
 """`klanten import`: klanten from a file."""
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,6 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import click
-import orjson
 
 from ..model.audittrail import Actie, Bewerking
 from ..outgoing.door import Door
@@ -23,19 +21,16 @@ from ..schemas.klant import KlantSchemas, SubjectExists
 from ..settings import Settings
 from ..storage import Database, open_database, prepare
 from ..transfer.importing import Import, Summary
-from ..transfer.lines import Checker, Reject
+from ..transfer.lines import Checker
 from ..transfer.transactions import Rehearsal, Transactions
 from .databases import opened
-from .files import PIPE, format_of, format_option
+from .files import PIPE, format_of, format_option, rejected_to
 from .output import Unusable, interruptible, json_option, metered, say
 
 APPLICATIE = "klanten import"
 """What the audittrail says who made the change."""
-SHOWN = 10
-"""Rejected lines that are shown when they are not written to a file."""
 SUBJECTS_AT_A_TIME = 16
 
-Rejected = Callable[[Reject], None]
 Ahead = Callable[..., Iterable[Any]]
 """As `map`; may look at several items at a time."""
 
@@ -102,7 +97,7 @@ def import_(
     start = time.monotonic()
     with (
         _source(file) as stream,
-        _rejected_to(rejects, file) as reject,
+        rejected_to(rejects, file) as reject,
         _subjects(settings, check_subjects) as (exists, ahead),
         _transactions(settings, dry_run, f"{APPLICATIE} {file.name}") as transactions,
     ):
@@ -155,43 +150,6 @@ def _source(file: Path) -> Iterator[BinaryIO]:
         raise Unusable(f"{file} can't be read: {fault.strerror}") from fault
     with stream:
         yield stream
-
-
-@contextlib.contextmanager
-def _rejected_to(path: Path | None, source: Path) -> Iterator[Rejected]:
-    """What to tell of rejected lines: a file, else standard error, which shows the first."""
-    if path is None:
-        numbers: set[int] = set()
-
-        def show(reject: Reject) -> None:
-            numbers.add(reject.number)
-            if len(numbers) <= SHOWN:
-                number, fault = reject
-                click.echo(f"{number}: {fault.name}: {fault.code} ({fault.reason})", err=True)
-
-        yield show
-        if len(numbers) > SHOWN:
-            click.echo(f"... --rejects FILE writes all {len(numbers):,} bad lines down.", err=True)
-        return
-    if path.exists() and source.exists() and os.path.samefile(path, source):
-        raise click.UsageError(f"--rejects {path} is the file that is read.")
-    with _unusable_unless_written(path):
-        file = path.open("wb")
-
-    def write(reject: Reject) -> None:
-        with _unusable_unless_written(path):
-            file.write(orjson.dumps(reject.as_dict()) + b"\n")
-
-    with file:
-        yield write
-
-
-@contextlib.contextmanager
-def _unusable_unless_written(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        raise Unusable(f"{path} can't be written: {fault.strerror}") from fault
 
 
 @contextlib.contextmanager

@@ -9,10 +9,10 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from uuid import UUID, uuid4
 
 import orjson
-from ZODB.POSException import ConflictError
 
 from ..model.audittrail import Actie, Bewerking
 from ..model.errors import KlantnummerInUse
@@ -22,15 +22,13 @@ from ..model.root import Root
 from ..schemas.faults import NON_FIELD_ERRORS, Fault, ValidationFailed
 from .batches import batches
 from .lines import Candidate, Checker, Line, Reject
-from .transactions import Transactions
+from .transactions import Transactions, in_parts
 
 BATCH = 20_000
 """Lines in a transaction: each rewrites every leaf of an index that it touches, and since values
 are spread over all leaves, small ones would write nearly everything again and again."""
 
 CHANGES_PER_PAUSE = 1_000
-# An operator can't wait for a moment without other writers.
-ATTEMPTS = 5
 
 IN_USE = Fault(
     NON_FIELD_ERRORS,
@@ -63,14 +61,6 @@ class Outcome:
     updated: int = 0
     skipped: int = 0
     rejects: list[Reject] = field(default_factory=list)
-
-    def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(
-            self.created + other.created,
-            self.updated + other.updated,
-            self.skipped + other.skipped,
-            self.rejects + other.rejects,
-        )
 
 
 class Import:
@@ -107,8 +97,10 @@ class Import:
         """Take in the lines; yields after each batch how many were read."""
         for batch in batches(lines, BATCH):
             candidates, rejects = self._checked(batch)
-            outcome = self._stored(candidates)
-            self._count(outcome, rejects)
+            for outcome in in_parts(self._attempt, candidates):
+                self._count(outcome)
+                rejects += outcome.rejects
+            self._tell_of(rejects)
             self.summary.read += len(batch)
             yield self.summary.read
 
@@ -122,22 +114,6 @@ class Import:
             else:
                 rejects.extend(checked)
         return candidates, rejects
-
-    def _stored(self, candidates: list[Candidate]) -> Outcome:
-        """What came of the candidates, in one transaction, or in smaller ones where others write.
-
-        A batch touches nearly all leaves, so it hardly gets by somebody else; its parts do.
-        """
-        for left in reversed(range(ATTEMPTS)):
-            try:
-                return self._attempt(candidates)
-            except ConflictError:
-                if len(candidates) > 1:
-                    break
-                if not left:
-                    raise
-        middle = len(candidates) // 2
-        return self._stored(candidates[:middle]) + self._stored(candidates[middle:])
 
     def _attempt(self, candidates: list[Candidate]) -> Outcome:
         bewerking = replace(self.bewerking, moment=datetime.now(UTC))
@@ -161,13 +137,14 @@ class Import:
         except ValidationFailed as failed:
             batch.outcome.rejects += [Reject(candidate.number, fault) for fault in failed.faults]
 
-    def _count(self, outcome: Outcome, rejects: list[Reject]) -> None:
-        rejects = sorted(rejects + outcome.rejects, key=lambda reject: reject.number)
-        for reject in rejects:
-            self.reject(reject)
+    def _count(self, outcome: Outcome) -> None:
         self.summary.created += outcome.created
         self.summary.updated += outcome.updated
         self.summary.skipped += outcome.skipped
+
+    def _tell_of(self, rejects: list[Reject]) -> None:
+        for reject in sorted(rejects, key=attrgetter("number")):
+            self.reject(reject)
         self.summary.rejected += len({reject.number for reject in rejects})
 
 

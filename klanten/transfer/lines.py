@@ -32,16 +32,18 @@ class Reject(NamedTuple):
 
     number: int
     fault: Fault
+    uuid: str = ""
+    """Of the klant, where that is a better name than the number."""
 
     def as_dict(self) -> dict[str, Any]:
         """As it is written down for the operator."""
-        number, fault = self
-        return {
-            "number": number,
-            "field": fault.name,
-            "code": fault.code,
-            "reason": fault.reason,
-        }
+        number, fault, uuid = self
+        named = {"number": number} | ({"uuid": uuid} if uuid else {})
+        return named | {"field": fault.name, "code": fault.code, "reason": fault.reason}
+
+    def __str__(self) -> str:
+        number, fault, uuid = self
+        return f"{uuid or number}: {fault.name}: {fault.code} ({fault.reason})"
 
 
 @dataclass(frozen=True, slots=True)

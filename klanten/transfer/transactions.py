@@ -2,13 +2,21 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import transaction
 from ZODB import DB
+from ZODB.POSException import ConflictError
 from ZODB.utils import p64
 
 from ..model.root import Root, bootstrap
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Nobody can wait for a moment without other writers.
+ATTEMPTS = 5
 
 
 @contextlib.contextmanager
@@ -72,3 +80,21 @@ class Rehearsal(Transactions):
     def close(self) -> None:
         self._manager.abort()
         super().close()
+
+
+def in_parts(attempt: Callable[[list[T]], R], items: list[T]) -> list[R]:
+    """What came of the items: of all in one transaction, or of some in each where others write.
+
+    A large transaction touches nearly everything, and so hardly gets by another writer; its parts
+    do. Raises ConflictError when a single item never does.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return [attempt(items)]
+        except ConflictError:
+            if len(items) > 1:
+                break
+            if not left:
+                raise
+    middle = len(items) // 2
+    return in_parts(attempt, items[:middle]) + in_parts(attempt, items[middle:])

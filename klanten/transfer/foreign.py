@@ -1,0 +1,91 @@
+"""What another Klanten API shows, in the words of this one."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from ..model.fields import IDENTIFICATIE, KLANT, Field
+from ..model.klant import Body
+from . import lines
+from .lines import Line
+
+REGEL = (
+    "applicatieId",
+    "applicatieWeergave",
+    "gebruikersId",
+    "gebruikersWeergave",
+    "actie",
+    "actieWeergave",
+    "toelichting",
+    "resourceWeergave",
+)
+"""The texts of a line of an audittrail that are kept as they are."""
+
+
+def line_of(number: int, item: Any) -> Line:
+    """A klant of a list as a line of a file: the last part of its URL is its uuid."""
+    value = dict(item) if isinstance(item, dict) else {}
+    value[lines.UUID] = _uuid(str(value.pop("url", "")).rstrip("/").rpartition("/")[2])
+    return Line(number, value)
+
+
+def uuid_of(line: Line) -> str:
+    """The uuid of such a line; empty when it has none."""
+    uuid: str | None = line.value[lines.UUID]
+    return uuid or ""
+
+
+def unknown_fields(line: Line) -> set[str]:
+    """The fields of such a line that are no part of the standard."""
+    kind = line.value.get("subjectType")
+    identity = IDENTIFICATIE.get(kind) if isinstance(kind, str) else None
+    ours = {lines.UUID, lines.IDENTIFICATIE}
+    fields = (*KLANT, identity) if identity else KLANT
+    return {name for name in _unknown(fields, line.value) if name not in ours}
+
+
+def regel_content(regel: Any) -> Body | None:
+    """A line of an audittrail as it is stored, None when it is none.
+
+    What is left out holds the URLs of the source. Other servers name themselves in `bron` in
+    ways that are no part of the standard.
+    """
+    if not isinstance(regel, dict):
+        return None
+    uuid, moment = _uuid(str(regel.get("uuid"))), regel.get("aanmaakdatum")
+    changes = regel.get("wijzigingen")
+    if not uuid or not isinstance(moment, str) or not isinstance(changes, dict):
+        return None
+    status = regel.get("resultaat")
+    return {
+        "uuid": uuid,
+        "bron": "kc",
+        **{name: str(regel.get(name) or "") for name in REGEL},
+        "resultaat": status if isinstance(status, int) else 200,
+        "aanmaakdatum": moment,
+        "wijzigingen": {name: _without_url(changes.get(name)) for name in ("oud", "nieuw")},
+        "logrecordId": "",
+    }
+
+
+def _uuid(text: str) -> str | None:
+    """In the canonical spelling; None when this is no UUID."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
+
+
+def _unknown(fields: Iterable[Field], value: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    known = {field.name: field for field in fields}
+    for name, member in value.items():
+        if name not in known:
+            yield above + name
+        elif known[name].fields and isinstance(member, dict):
+            yield from _unknown(known[name].fields, member, f"{above}{name}.")
+
+
+def _without_url(body: Any) -> Body | None:
+    if not isinstance(body, dict):
+        return None
+    return {name: member for name, member in body.items() if name != "url"}
