@@ -295,7 +295,8 @@ class Storage(RelStorage):
     unavailable = (
         psycopg2.OperationalError,
         psycopg2.InterfaceError,
-        # of a server that became a standby
+        # of a server that became a standby, at the first and at a later statement
+        psycopg2.errors.FeatureNotSupported,
         psycopg2.errors.ReadOnlySqlTransaction,
     )
 
