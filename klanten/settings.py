@@ -63,7 +63,9 @@ def a_database_uri(text: str, origin: Origin) -> str:
     """A zodburi URI; the path of a `file://` one counts from the ini file."""
     scheme, separator, rest = text.partition("://")
     if not separator:
-        raise ValueError("is no URI; write it as SCHEME://..., for instance file:///path/klanten.fs")
+        raise ValueError(
+            "is no URI; write it as SCHEME://..., for instance file:///path/klanten.fs"
+        )
     if scheme == "file" and not rest.startswith("/"):
         return f"file://{origin.here / rest}"
     return text

@@ -1,5 +1,6 @@
 """What the services have in common: how they are declared, negotiated and read."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -137,9 +138,7 @@ def subject_exists(request: Request, url: str) -> bool:
 
 def json_response(body: bytes, status: int = 200, **headers: str) -> Response:
     """An answer of JSON that is already bytes."""
-    return Response(
-        body, status=status, headerlist=[("Content-Type", JSON), *headers.items()]
-    )
+    return Response(body, status=status, headerlist=[("Content-Type", JSON), *headers.items()])
 
 
 def bewerking(request: Request, actie: Actie) -> Bewerking:
@@ -164,8 +163,6 @@ def bewerking(request: Request, actie: Actie) -> Bewerking:
 def header(request: Request, name: str) -> str:
     """The text of a header: its bytes as UTF-8, or as Latin-1 where they are none; no NUL."""
     text: str = request.environ.get("HTTP_" + name.upper().replace("-", "_"), "")
-    try:
+    with contextlib.suppress(UnicodeError):
         text = text.encode("latin-1").decode()
-    except UnicodeError:
-        pass
     return text.replace("\0", "")
