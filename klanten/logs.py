@@ -1,9 +1,9 @@
 """The log: what a line looks like, and what never gets into one.
 
-Everything goes through the loggers of the standard library, ours and those of the libraries, and
-comes out in one form, made by steps of structlog: `text` for people, `json` (one object on each
-line) for whatever collects logs. Which loggers say how much is decided in the ini file, as for any
-Pyramid application. A line that is written during a request carries the id of that request.
+Everything goes through `logging` of the standard library, our own lines and those of libraries,
+and comes out in one form: `text` for people, `json` (one object on each line) for whatever collects
+logs. Which loggers say how much is decided in the ini file, as for any Pyramid application. A line
+that is written during a request carries the id of that request.
 
 What a caller sent is not in it: no bodies, no query strings, no tokens, and no texts of exceptions
 that may quote one. Nothing that a caller sends can look like a line of its own.
@@ -11,23 +11,24 @@ that may quote one. Nothing that a caller sends can look like a line of its own.
 
 import json
 import logging
+import re
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
+from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeAlias
 
 import orjson
 from pyramid.config import Configurator
-from structlog.stdlib import ExtraAdder, add_log_level, add_logger_name
 from transaction.interfaces import TransientError
 from ZODB.POSException import POSError
 
-Event: TypeAlias = MutableMapping[str, Any]
-Step: TypeAlias = Callable[[Any, str, Event], Event]
-ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+Event: TypeAlias = dict[str, Any]
+"""What a line tells, by name."""
 
 current_request: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request that this thread works on; empty when there is none."""
@@ -61,6 +62,37 @@ QUOTES_NOTHING: Final = frozenset(
 """What the interpreter says of these is about the program, and not about what it works on."""
 
 
+class Line(logging.LogRecord):
+    """A record with fields, and without the place in the code that it was written at.
+
+    Looking for that place, and all else that a record knows, takes longer than making the line.
+    """
+
+    fields: dict[str, Any]
+
+    def __init__(
+        self,
+        logger: str,
+        level: int,
+        event: str,
+        fields: dict[str, Any],
+        fault: BaseException | None,
+    ) -> None:
+        self.__dict__ |= USUAL_RECORD
+        self.name = logger
+        self.levelno, self.levelname = level, logging.getLevelName(level)
+        self.msg = event
+        self.created = time.time()
+        self.msecs = self.created % 1 * 1000
+        self.thread = threading.get_ident()
+        if fault:
+            self.exc_info = (type(fault), fault, fault.__traceback__)
+        self.fields = fields
+
+
+USUAL_RECORD: Final = vars(logging.makeLogRecord({}))
+
+
 def write(
     logger: logging.Logger,
     level: int,
@@ -68,16 +100,9 @@ def write(
     fields: dict[str, Any],
     fault: BaseException | None = None,
 ) -> None:
-    """Write a line with these fields; of a fault also where it came from.
-
-    For lines of every request: a third cheaper than `Logger.log`, since it does not look for the
-    place in the code that it is called from.
-    """
+    """Write a line with these fields; of a fault also where it came from."""
     if logger.isEnabledFor(level):
-        exc_info = (type(fault), fault, fault.__traceback__) if fault else None
-        logger.handle(
-            logger.makeRecord(logger.name, level, "", 0, event, (), exc_info, extra=fields)
-        )
+        logger.handle(Line(logger.name, level, event, fields, fault))
 
 
 def reason(fault: BaseException) -> str:
@@ -97,101 +122,7 @@ def first_line(fault: BaseException) -> str:
     return "".join(str(fault).splitlines()[:1])[:TEXT]
 
 
-# --- the steps from a record to a line ----------------------------------------------------------
-
-
-def _add_moment(logger: Any, method: str, event: Event) -> Event:
-    moment = datetime.fromtimestamp(event["_record"].created, UTC)
-    event["timestamp"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return event
-
-
-def _add_request(logger: Any, method: str, event: Event) -> Event:
-    if request_id := current_request.get():
-        event["request_id"] = request_id
-    return event
-
-
-def _add_exception(logger: Any, method: str, event: Event) -> Event:
-    record: logging.LogRecord = event.pop("_record")
-    if record.exc_info and record.exc_info[1]:
-        event["exception"] = "\n".join(_traceback(record.exc_info[1], set()))
-    if record.stack_info:
-        event["stack"] = record.stack_info
-    return event
-
-
-def _traceback(fault: BaseException, seen: set[int]) -> Iterator[str]:
-    """The traceback of a fault behind those of what led to it, the texts left out."""
-    seen.add(id(fault))
-    before = fault.__cause__ or (None if fault.__suppress_context__ else fault.__context__)
-    if before and id(before) not in seen:
-        yield from _traceback(before, seen)
-        yield ""
-    yield "Traceback (most recent call last):"
-    for frame in traceback.format_tb(fault.__traceback__, -FRAMES):
-        yield frame.rstrip("\n")
-    yield _printable(reason(fault))
-
-
-MANY_LINES: Final = ("exception", "stack")
-
-
-def _clean(logger: Any, method: str, event: Event) -> Event:
-    for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable() and name not in MANY_LINES:
-            event[name] = _printable(value)
-    return event
-
-
-def _printable(text: str) -> str:
-    """The text with an escape for everything that a terminal or a collector could act upon."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
-
-
-STEPS: Final[tuple[Step, ...]] = (
-    _add_moment,
-    add_log_level,
-    add_logger_name,
-    _add_request,
-    ExtraAdder(),
-    _add_exception,
-    _clean,
-)
-HEAD: Final = ("timestamp", "level", "logger", "event")
-
-
-def as_text(event: Event) -> str:
-    """`moment LEVEL [logger] event name=value ...`, and below it the traceback."""
-    moment, level, logger, told = (event.pop(name) for name in HEAD)
-    below = [event.pop(name) for name in MANY_LINES if name in event]
-    words = [f"{name}={_word(value)}" for name, value in event.items()]
-    line = " ".join([moment, level.upper(), f"[{logger}]", told, *words])
-    return "\n".join([line, *below])
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, list):
-        value = ", ".join(map(str, value))
-    text = value if isinstance(value, str) else _dumps(value)
-    return text if text and " " not in text and '"' not in text else json.dumps(text)
-
-
-def as_json(event: Event) -> str:
-    """One object, what every line has first."""
-    return _dumps({name: event.pop(name) for name in HEAD} | dict(event))
-
-
-def _dumps(value: Any) -> str:
-    try:
-        return orjson.dumps(value, default=str).decode()
-    except TypeError:  # half a surrogate pair, somewhere
-        return json.dumps(value, default=str)
-
-
-FORMS: Final[dict[str, Callable[[Event], str]]] = {"text": as_text, "json": as_json}
+# --- from a record to a line --------------------------------------------------------------------
 
 
 class Formatter(logging.Formatter):
@@ -206,11 +137,86 @@ class Formatter(logging.Formatter):
         super().__init__()
 
     def format(self, record: logging.LogRecord) -> str:
-        event: Event = {"event": record.getMessage(), "_record": record}
-        method = record.levelname.lower()
-        for step in STEPS:
-            event = step(None, method, event)
+        second = int(record.created)
+        event: Event = {
+            "timestamp": f"{_to_second(second)}.{int((record.created - second) * 1000):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        if request_id := current_request.get():
+            event["request_id"] = request_id
+        event |= record.fields if isinstance(record, Line) else _extras(record)
+        if record.exc_info and record.exc_info[1]:
+            event["exception"] = "\n".join(_traceback(record.exc_info[1], set()))
         return FORMS[self.form](event)
+
+
+@lru_cache(maxsize=2)
+def _to_second(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()[:-6]
+
+
+def _extras(record: logging.LogRecord) -> Event:
+    """What was given as `extra` to a logger of the standard library."""
+    return {name: value for name, value in vars(record).items() if name not in USUAL_NAMES}
+
+
+USUAL_NAMES: Final = USUAL_RECORD.keys() | {"asctime", "message", "taskName"}
+
+
+def _traceback(fault: BaseException, seen: set[int]) -> Iterator[str]:
+    """The traceback of a fault behind those of what led to it, the texts left out."""
+    seen.add(id(fault))
+    before = fault.__cause__ or (None if fault.__suppress_context__ else fault.__context__)
+    if before and id(before) not in seen:
+        yield from _traceback(before, seen)
+        yield ""
+    yield "Traceback (most recent call last):"
+    for frame in traceback.format_tb(fault.__traceback__, -FRAMES):
+        yield frame.rstrip("\n")
+    yield reason(fault)
+
+
+def as_json(event: Event) -> str:
+    """One object, in signs that end no line for anyone."""
+    try:
+        line = orjson.dumps(event, default=str)
+    except TypeError:  # half a surrogate pair, somewhere
+        return json.dumps(event, default=str)
+    return line.decode() if line.isascii() else json.dumps(event, default=str)
+
+
+def as_text(event: Event) -> str:
+    """`moment LEVEL [logger] event name=value ...`, and below it the traceback."""
+    moment, level, logger, told = (event.pop(name) for name in HEAD)
+    below = event.pop("exception", "")
+    words = [f"{name}={_word(value)}" for name, value in event.items()]
+    line = " ".join([moment, level.upper(), f"[{logger}]", told, *words])
+    return "\n".join([_printable(line), *map(_printable, below.splitlines())])
+
+
+HEAD: Final = ("timestamp", "level", "logger", "event")
+
+
+def _word(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if text and not SPECIAL.search(text) else json.dumps(text, ensure_ascii=False)
+
+
+SPECIAL: Final = re.compile(r'[\s"=]')
+
+
+def _printable(text: str) -> str:
+    """The text with an escape for everything that a terminal or a collector could act upon."""
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
+FORMS: Final[dict[str, Callable[[Event], str]]] = {"text": as_text, "json": as_json}
 
 
 # --- at start -----------------------------------------------------------------------------------

@@ -16,9 +16,10 @@ Handler = Callable[[Request], Response]
 
 API_VERSION = "1.0.0"
 CORS_REQUEST_HEADERS = (
-    "Authorization, Content-Type, If-None-Match, X-Audit-Toelichting, X-NLX-Logrecord-ID"
+    "Authorization, Content-Type, If-None-Match, X-Audit-Toelichting, X-NLX-Logrecord-ID, "
+    "X-Request-ID"
 )
-CORS_ANSWER_HEADERS = "API-version, Allow, ETag, Location"
+CORS_ANSWER_HEADERS = "API-version, Allow, ETag, Location, X-Request-ID"
 PREFLIGHT_SECONDS = "86400"
 # A member of a list (RFC 9110 8.8.3 and 5.6.1); a value without quotes is no tag
 ENTITY_TAG = re.compile(r'(?:^|,)[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
