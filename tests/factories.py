@@ -35,15 +35,15 @@ def make_klant(**overrides: Any) -> dict[str, Any]:
 
 def make_person(**overrides: Any) -> dict[str, Any]:
     """A natural person with every field filled in."""
-    return make_klant(
-        bedrijfsnaam="Bakkerij De Punt",
-        functie="bakker",
-        voornaam="Anna",
-        voorvoegselAchternaam="de",
-        achternaam="Vries",
-        telefoonnummer="+31612345678",
-        emailadres="anna@example.nl",
-        adres={
+    person: dict[str, Any] = {
+        "bedrijfsnaam": "Bakkerij De Punt",
+        "functie": "bakker",
+        "voornaam": "Anna",
+        "voorvoegselAchternaam": "de",
+        "achternaam": "Vries",
+        "telefoonnummer": "+31612345678",
+        "emailadres": "anna@example.nl",
+        "adres": {
             "straatnaam": "Dorpsstraat",
             "huisnummer": 1,
             "huisletter": "a",
@@ -52,7 +52,7 @@ def make_person(**overrides: Any) -> dict[str, Any]:
             "woonplaatsnaam": "Juinen",
             "landcode": "6030",
         },
-        subjectIdentificatie={
+        "subjectIdentificatie": {
             "inpBsn": rsin(),
             "anpIdentificatie": "17052031",
             "inpANummer": "1234567890",
@@ -80,4 +80,5 @@ def make_person(**overrides: Any) -> dict[str, Any]:
                 "subAdresBuitenland3": "",
             },
         },
-    ) | overrides
+    }
+    return make_klant(**(person | overrides))

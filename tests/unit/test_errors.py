@@ -120,7 +120,7 @@ def test_the_instance_is_the_same_at_each_attempt_and_another_for_each_request()
 # --- what is left for the log -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("fact", "status", "code"), FACTS, ids=lambda each: repr(each)[:30])
+@pytest.mark.parametrize(("fact", "status", "code"), FACTS, ids=name_of)
 def test_the_cause_is_left_for_the_log(fact, status, code):
     request = Request.blank("/api/v1/klanten")
     errors.fout(fact, request)
