@@ -64,7 +64,7 @@ class Format:
         """The lines of a file. One that is damaged ends with a line that can't be read."""
         number = 0
         try:
-            for line in self.layout.read(self._unpacked(stream)):
+            for line in self.layout.read(self.unpacked(stream)):
                 number = line.number
                 yield line
         except _DAMAGED:
@@ -83,7 +83,8 @@ class Format:
         else:
             yield stream
 
-    def _unpacked(self, stream: BinaryIO) -> BinaryIO:
+    def unpacked(self, stream: BinaryIO) -> BinaryIO:
+        """Where to read from what came packed in the stream."""
         if self.packing == ".gz":
             return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
         if self.packing == ".zst":
