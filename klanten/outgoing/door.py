@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.message import Message
-from functools import partial
+from functools import lru_cache, partial
 from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from importlib import metadata
 from typing import Any, Final, TypeAlias
@@ -58,6 +58,10 @@ class Answer:
     status: int
     headers: Message
     body: bytes = b""
+
+
+_location = lru_cache(maxsize=256)(Location.parse)
+"""Of what the operator names: a few places, asked often."""
 
 
 def _no_service(location: Location) -> None:
@@ -122,16 +126,12 @@ class Door:
         Raises Unreachable, also when the answer is longer than 10 MiB.
         """
         query = f"?{urlencode(params)}" if params else ""
-        location = Location.parse(f"{service.api_root}{path}{query}")
+        location = _location(f"{service.api_root}{path}{query}")
         content = None if body is None else json.dumps(body).encode()
         question = _Question(method, location, content)
         return _logged(
             lambda: f"{method} {location.origin}{location.path}",
-            lambda: bounded(
-                self._service_calls,
-                service.timeout,
-                lambda exchange: self._ask(exchange, service, question),
-            ),
+            lambda: self._ask(service, question),
             partial(self.heard, service),
         )
 
@@ -184,7 +184,8 @@ class Door:
             with connection.getresponse() as response:
                 return Answer(response.status, response.headers, _body(response))
 
-    def _ask(self, exchange: Exchange, service: Service, question: "_Question") -> Answer:
+    def _ask(self, service: Service, question: "_Question") -> Answer:
+        exchange = Exchange(service.timeout)
         kept = self._idle.take(service)
         if kept:
             try:
@@ -194,6 +195,13 @@ class Door:
                 # only one that changes nothing is put again (RFC 9110 section 9.2.2).
                 if question.method != "GET":
                     raise
+        return bounded(
+            self._service_calls,
+            exchange.remaining(),
+            lambda exchange: self._ask_anew(exchange, service, question),
+        )
+
+    def _ask_anew(self, exchange: Exchange, service: Service, question: "_Question") -> Answer:
         fresh = open_connection(question.location, exchange, anywhere, service.ca_bundle)
         return self._put(exchange, service, fresh, question)
 
@@ -201,8 +209,8 @@ class Door:
         self, exchange: Exchange, service: Service, connection: Connection, question: "_Question"
     ) -> Answer:
         try:
-            with exchange.watching(connection.sock):
-                answer = question.put(connection, service.token(), self._user_agent)
+            connection.serve(exchange)
+            answer = question.put(connection, service.token(), self._user_agent)
         except BaseException:
             connection.close()
             raise

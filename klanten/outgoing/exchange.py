@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .addresses import AddressRule
 from .location import DEFAULT_PORTS, Location
@@ -100,6 +100,29 @@ def bounded(places: threading.Semaphore, seconds: float, task: Callable[[Exchang
         exchange.abandon()
 
 
+class Wire(socket.socket):
+    """A socket on which all reads together take no longer than the exchange that it serves.
+
+    Of writes, of setting up a connection and of TLS a timeout bounds the whole by itself.
+    """
+
+    exchange: Exchange
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        self.settimeout(self.exchange.remaining())
+        return super().recv_into(buffer, nbytes, flags)
+
+
+class SecureWire(ssl.SSLSocket):
+    """A `Wire` with TLS around it."""
+
+    exchange: Exchange
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        self.settimeout(self.exchange.remaining())
+        return super().recv_into(buffer, nbytes, flags)
+
+
 class Connection(HTTPConnection):
     """HTTP over a socket that is connected already; it never opens one by itself.
 
@@ -108,17 +131,22 @@ class Connection(HTTPConnection):
 
     auto_open = 0
 
-    def __init__(self, location: Location, connected: socket.socket) -> None:
+    def __init__(self, location: Location, connected: Wire | SecureWire) -> None:
         super().__init__(location.host, location.port)
         self.default_port = DEFAULT_PORTS[location.scheme]
-        self.sock = connected
+        self.sock = self._wire = connected
+
+    def serve(self, exchange: Exchange) -> None:
+        """Take no longer than this exchange, from now on. Raises TimeoutError when it is over."""
+        self._wire.exchange = exchange
+        self._wire.settimeout(exchange.remaining())
 
     @property
     def is_open(self) -> bool:
         """Whether it can be used again: the other side has neither hung up nor spoken."""
         if self.sock is None:
             return False
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
             return not selector.select(timeout=0)
 
@@ -132,17 +160,20 @@ def open_connection(
     DNS, TCP and TLS.
     """
     wire = _connect(location, exchange, may_connect)
-    if location.scheme == "https":
-        wire = _secure(wire, location, exchange, ca_bundle)
-    return Connection(location, wire)
+    connection = Connection(
+        location,
+        _secure(wire, location, exchange, ca_bundle) if location.scheme == "https" else wire,
+    )
+    connection.serve(exchange)
+    return connection
 
 
-def _connect(location: Location, exchange: Exchange, may_connect: AddressRule) -> socket.socket:
+def _connect(location: Location, exchange: Exchange, may_connect: AddressRule) -> Wire:
     found = socket.getaddrinfo(location.host, location.port, type=socket.SOCK_STREAM)
     right = [(family, address) for family, *_, address in found if may_connect(str(address[0]))]
     failure: OSError = AddressRefused("the host has no public address")
     for left, (family, address) in zip(range(len(right), 0, -1), right, strict=True):
-        wire = socket.socket(family, socket.SOCK_STREAM)
+        wire = Wire(family, socket.SOCK_STREAM)
         try:
             # A dead address leaves the next ones their share.
             wire.settimeout(exchange.remaining() / left)
@@ -157,12 +188,14 @@ def _connect(location: Location, exchange: Exchange, may_connect: AddressRule) -
 
 
 def _secure(
-    wire: socket.socket, location: Location, exchange: Exchange, ca_bundle: Path | None
-) -> socket.socket:
+    wire: Wire, location: Location, exchange: Exchange, ca_bundle: Path | None
+) -> SecureWire:
     try:
         with exchange.watching(wire):
             host = location.host.rstrip(".")
-            return tls_context(ca_bundle).wrap_socket(wire, server_hostname=host)
+            secure = tls_context(ca_bundle).wrap_socket(wire, server_hostname=host)
+            assert isinstance(secure, SecureWire)
+            return secure
     except BaseException:
         wire.close()
         raise
@@ -174,4 +207,6 @@ def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
 
     Raises OSError (ssl.SSLError is one) when the file cannot be used.
     """
-    return ssl.create_default_context(cafile=ca_bundle)
+    context = ssl.create_default_context(cafile=ca_bundle)
+    context.sslsocket_class = SecureWire
+    return context

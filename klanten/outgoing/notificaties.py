@@ -137,9 +137,9 @@ def notification(message: Message) -> dict[str, Any]:
 def judge(answer: Answer, message: Message) -> Reaction:
     """What the answer to a message means."""
     status = answer.status
-    wait = retry_after(answer)
     if 200 <= status < 300:
         return Reaction(Verdict.DELIVERED)
+    wait = retry_after(answer)
     if status == HTTPStatus.TOO_MANY_REQUESTS or (
         status == HTTPStatus.SERVICE_UNAVAILABLE and wait
     ):

@@ -25,6 +25,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -75,14 +76,20 @@ class Service:
 
     def token(self, user_id: str = "", user_representation: str = "") -> str:
         """A fresh JSON Web Token for this service; the user is named in its audit trail."""
-        claims = {
-            "iss": self.client_id,
-            "iat": int(time.time()),
-            "client_id": self.client_id,
-            "user_id": user_id,
-            "user_representation": user_representation,
-        }
-        return _JWS.encode(json.dumps(claims).encode(), self.secret, "HS256")
+        return _signed(self, int(time.time()), user_id, user_representation)
+
+
+@lru_cache(maxsize=64)
+def _signed(service: Service, iat: int, user_id: str, user_representation: str) -> str:
+    """A token that was made at this second; all that are made within it are the same."""
+    claims = {
+        "iss": service.client_id,
+        "iat": iat,
+        "client_id": service.client_id,
+        "user_id": user_id,
+        "user_representation": user_representation,
+    }
+    return _JWS.encode(json.dumps(claims).encode(), service.secret, "HS256")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 
 from klanten.outgoing import door as door_module
 from klanten.outgoing import exchange as exchange_module
-from klanten.outgoing.exchange import Connection, Exchange
+from klanten.outgoing.exchange import Connection, Exchange, Wire
 from klanten.outgoing.location import Location
 
 #: Seconds: far fewer than a server that never ends keeps on, far more than an honest one needs.
@@ -127,7 +127,8 @@ def test_question_on_a_new_connection_is_put_once(door, reason, remote, service)
 
 
 def test_connection_is_never_opened_anew_without_a_check(remote):
-    wire = socket.create_connection((remote.host, remote.port))
+    wire = Wire()
+    wire.connect((remote.host, remote.port))
     connection = Connection(Location.parse(remote.url()), wire)
     connection.close()
     with pytest.raises(HTTPException):
@@ -193,6 +194,24 @@ def test_service_that_takes_too_long_is_left_in_time(door, reason, remote, servi
 def test_dripping_service_is_cut_off(door, reason, remote, service_at):
     reason(door.ask, service_at(remote.url(""), timeout=SHORT), "POST", "/drip-body")
     assert remote.cut.wait(LONG)
+
+
+@pytest.mark.parametrize("path", ["/drip-head", "/drip-body", "/hang"])
+def test_kept_connection_is_left_in_time(door, reason, remote, service_at, path):
+    service = service_at(remote.url(""), timeout=SHORT)
+    assert door.ask(service, "GET", "/ok").status == 200
+    assert reason(door.ask, service, "GET", path) == "no answer in time"
+    assert len(remote.connections) == 1
+
+
+@pytest.mark.parametrize("path", ["/drip-head", "/drip-body", "/hang"])
+def test_kept_connection_with_tls_is_left_in_time(
+    door, reason, secure_remote, service_at, ca_bundle, path
+):
+    service = service_at(secure_remote.url(""), ca_bundle=ca_bundle, timeout=SHORT)
+    assert door.ask(service, "GET", "/ok").status == 200
+    assert reason(door.ask, service, "GET", path) == "no answer in time"
+    assert len(secure_remote.connections) == 1
 
 
 def test_strangers_do_not_keep_a_service_waiting(make_door, remote, service, dns, monkeypatch):
