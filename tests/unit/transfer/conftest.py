@@ -1,4 +1,4 @@
-"""Databases without klanten: one that is quickly there, and one in a file where writers can meet."""
+"""Databases without klanten: one that is quickly there, one in a file where writers meet."""
 
 import shutil
 from collections.abc import Iterator

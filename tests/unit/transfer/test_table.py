@@ -92,8 +92,11 @@ def test_an_address_with_nothing_in_it_is_told_from_no_address():
         "1.5",
         "1 mei",
         "1e5",
-    ]
-    + ["12:30", "TRUE", "waar", "1980-01-31"],
+        "12:30",
+        "TRUE",
+        "waar",
+        "1980-01-31",
+    ],
 )
 def test_what_a_spreadsheet_would_change_is_guarded(text):
     assert guarded(text) == "'" + text
