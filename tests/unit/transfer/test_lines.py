@@ -33,8 +33,17 @@ def test_a_line_without_a_uuid_is_right():
 
 @pytest.mark.parametrize(
     "uuid",
-    [UUID.upper(), UUID.replace("-", ""), "6a107b75-677f-1cbd-8c22-af58be6521cc", f"{UUID}\n", ""]
-    + [None, 12, f"urn:uuid:{UUID}", "6a107b75-677f-4cbd-7c22-af58be6521cc"],
+    [
+        UUID.upper(),
+        UUID.replace("-", ""),
+        "6a107b75-677f-1cbd-8c22-af58be6521cc",
+        f"{UUID}\n",
+        "",
+        None,
+        12,
+        f"urn:uuid:{UUID}",
+        "6a107b75-677f-4cbd-7c22-af58be6521cc",
+    ],
 )
 def test_another_uuid_than_one_of_version_4_in_its_usual_spelling_is_rejected(uuid):
     assert not is_uuid(uuid)

@@ -123,8 +123,14 @@ def test_a_token_that_is_refused_is_told_of_at_once(register, source, waited, re
 
 @pytest.mark.parametrize(
     "mood",
-    [status(404), status(301), status(200, []), status(200, {"results": {}}), status(200)]
-    + [garbage(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<ht>")],
+    [
+        status(404),
+        status(301),
+        status(200, []),
+        status(200, {"results": {}}),
+        status(200),
+        garbage(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<ht>"),
+    ],
 )
 def test_what_is_no_list_of_klanten_is_told_of_at_once(register, source, waited, mood):
     with register.in_the_mood(mood), pytest.raises(SourceFailed):
