@@ -1,4 +1,4 @@
-"""As much of PromQL as the alerts and the dashboard use: to see that they parse, and what they give.
+"""As much of PromQL as the alerts and the dashboard use: whether they parse, and what they give.
 
 `parse` reads an expression, `evaluate` gives its value over what was scraped. Anything that is not
 known is an error, so that a test can't pass by not understanding.
@@ -9,6 +9,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -324,15 +325,13 @@ def _growth(selector: Selector, scrapes: Scrapes, per_second: bool) -> Vector:
             if labels in (found := _select(selector, scrapes, at))
         ]
         if len(values) > 1:
-            steps = zip(values, values[1:], strict=False)
+            steps = pairwise(values)
             increase = sum(new - old if new >= old else new for (_, old), (_, new) in steps)
             grown[labels] = increase / (values[-1][0] - values[0][0]) if per_second else increase
     return grown
 
 
-def _aggregate(
-    how: Callable[[list[float]], float], by: tuple[str, ...], vector: Vector
-) -> Vector:
+def _aggregate(how: Callable[[list[float]], float], by: tuple[str, ...], vector: Vector) -> Vector:
     groups: dict[Labels, list[float]] = {}
     for labels, value in vector.items():
         group = frozenset((name, text) for name, text in labels if name in by)
@@ -375,7 +374,9 @@ def _operate(sign: str, left: Vector | float, right: Vector | float) -> Vector |
         }
     pairs = _pairs(left, right)
     if sign in COMPARISONS:
-        return {labels: one for labels, (one, other) in pairs.items() if COMPARISONS[sign](one, other)}
+        return {
+            labels: one for labels, (one, other) in pairs.items() if COMPARISONS[sign](one, other)
+        }
     found = {labels: ARITHMETIC[sign](one, other) for labels, (one, other) in pairs.items()}
     return found if isinstance(left, dict) or isinstance(right, dict) else found[frozenset()]
 
