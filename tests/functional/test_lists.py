@@ -341,10 +341,13 @@ def test_a_page_that_was_asked_for_twice_is_in_a_link_once(many):
     assert (page["previous"], page["next"]) == (ROOT, f"{ROOT}?page=3")
 
 
-NO_PAGES = "0 -1 4 00 abc 1.0 1e0 1_0 0x1 1,2 1%2F2 NaN None %ff %00 1%00 %D9%A1".split()
+NO_PAGES = [
+    *("", "0", "-1", "4", "00", "abc", "1.0", "1e0", "1_0", "0x1", "1,2", "NaN", "None"),
+    *("%ff", "%00", "1%00", "%D9%A1", "1%2F2", 21 * "9", 5000 * "9"),
+]
 
 
-@pytest.mark.parametrize("page", ["", *NO_PAGES, 21 * "9", 5000 * "9"])
+@pytest.mark.parametrize("page", NO_PAGES)
 def test_a_page_that_is_not_there_is_not_found(many, page):
     assert_fout(many.get(f"{KLANTEN}?page={page}", status=404), 404, "not_found")
 
