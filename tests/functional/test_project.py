@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from klanten.settings import Settings
@@ -85,7 +86,8 @@ def imported_by_the_package() -> set[str]:
     modules += [
         node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0
     ]
-    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
+    # the latter is in the standard library from Python 3.14 on
+    return {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"compression"}
 
 
 def test_all_that_the_package_imports_is_required():
@@ -97,6 +99,14 @@ def test_all_that_the_package_imports_is_required():
     assert {"pyramid", "click"} <= imported
     for module in imported:
         assert required & {canonicalize_name(name) for name in providers[module]}, module
+
+
+def test_every_locked_package_works_on_the_oldest_python():
+    oldest = metadata.metadata("klanten")["Requires-Python"].removeprefix(">=")
+    installed = {canonicalize_name(found.name) for found in metadata.distributions()}
+    for name in pins().keys() & installed:
+        needed = metadata.metadata(name)["Requires-Python"] or ""
+        assert SpecifierSet(needed).contains(f"{oldest}.0"), f"{name} needs Python {needed}"
 
 
 def test_the_newest_release_in_the_changes_is_this_one():
