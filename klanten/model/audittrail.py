@@ -5,7 +5,6 @@ newest. So a change writes one line, reading a klant loads none, and the trail v
 klant.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from persistent import Persistent
 
 from .errors import RegelUnknown
 from .klant import Body, Klant
+from .packing import pack, unpack
 
 
 class Actie(StrEnum):
@@ -75,12 +75,12 @@ class Regel(Persistent):
     def __init__(self, content: dict[str, Any], vorige: Self | None) -> None:
         self.uuid: str = content["uuid"]
         self.vorige = vorige
-        self.data = zlib.compress(orjson.dumps(content), 1)
+        self.data = pack(orjson.dumps(content))
 
     @property
     def content(self) -> dict[str, Any]:
         """The fields of the line, without those that hold a URL."""
-        found: dict[str, Any] = orjson.loads(zlib.decompress(self.data))
+        found: dict[str, Any] = orjson.loads(unpack(self.data))
         return found
 
 

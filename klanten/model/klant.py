@@ -1,7 +1,8 @@
 """A klant, stored as the JSON that is served.
 
-The body is kept as bytes, without `url` since that depends on the host that is asked: loading and
-serving it is then a matter of joining bytes, and a stored record knows nothing of classes.
+The body is kept as bytes, without `url` since that depends on the host that is asked: serving it
+is then a matter of joining bytes, and a stored record knows nothing of classes. In the database
+they are packed: a third of the size, for a third more time to load one that is not in memory.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ import orjson
 from persistent import Persistent
 
 from .fields import IDENTIFICATIE, KLANT, Field, empty
+from .packing import pack, unpack
 
 Body = dict[str, Any]
 """A klant as the API shows it, without `url`."""
@@ -40,6 +42,15 @@ class Klant(Persistent):
     def body(self, body: Body) -> None:
         # orjson shrinks a large buffer in place: a kept result would occupy all of it
         self.json = bytes(memoryview(orjson.dumps(body)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is stored; ZODB asks for it at a commit."""
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"json": pack(state["json"])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What was stored; ZODB calls it at the first use after a load."""
+        super().__setstate__(state | {"json": unpack(state["json"])})
 
     def clear(self) -> None:
         """Forget everything: the klant is deleted.
