@@ -22,7 +22,7 @@ from ZODB.POSException import ConflictError, POSError, StorageError
 from .evolve import check_version
 from .model.root import Root, bootstrap
 from .settings import SettingsError
-from .zeo import disconnect, keep_fresh
+from .zeo import disconnect, keep_fresh, number_anew
 
 T = TypeVar("T")
 
@@ -134,6 +134,7 @@ def _open(factory: Callable[[], Any], options: dict[str, Any]) -> Database:
     try:
         if isinstance(storage, ClientStorage):
             keep_fresh(storage)
+            number_anew(storage)
             storage.cut = partial(disconnect, storage)
         database = Database(storage, **options)
     except BaseException:

@@ -1,5 +1,7 @@
 """What a client of a ZEO server needs beyond what its URI can say."""
 
+from typing import Any
+
 from ZEO.ClientStorage import ClientStorage
 
 
@@ -11,6 +13,22 @@ def keep_fresh(storage: ClientStorage) -> None:
     """
     storage.server_sync = True
     storage.sync = storage.ping
+
+
+def number_anew(storage: ClientStorage) -> None:
+    """Forget the numbers for new objects (oids) whenever the client finds its server again.
+
+    A client takes a hundred of them at a time. A server that was killed only knows of those in
+    its file, and gives the others to the next client that asks: two would store different objects
+    under one number.
+    """
+    notify_connected = storage.notify_connected
+
+    def forget(connection: Any, info: dict[str, Any]) -> None:
+        storage._oids.clear()
+        notify_connected(connection, info)
+
+    storage.notify_connected = forget
 
 
 def disconnect(storage: ClientStorage) -> None:
