@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import click
 
 from ..model.klant import Klant
-from ..model.postings import Selection
+from ..model.postings import Posting, Selection
 from ..model.root import Root
 from ..settings import Settings
 from .databases import stored
@@ -56,12 +56,15 @@ def shared(tree: Root) -> Iterator[Group]:
     for count, (key, posting) in enumerate(tree.catalog.items()):
         if count % ENTRIES_PER_PAUSE == 0:
             tree._p_jar.cacheGC()
-        if len(posting) == 1 or not key.startswith(prefixes):
-            continue
-        selection = Selection([posting])
-        if selection.count > 1:
+        if key.startswith(prefixes) and size(posting) > 1:
             name, _, value = key.partition("=")
-            yield Group(name, value, [_named(klant) for klant in tree.fetch(selection)])
+            klanten = tree.fetch(Selection([posting]))
+            yield Group(name, value, [_named(klant) for klant in klanten])
+
+
+def size(posting: Posting) -> int:
+    """How many klanten have a value; nearly always it is one, which is quickly seen."""
+    return len(posting) if isinstance(posting, tuple) else Selection([posting]).count
 
 
 def _named(klant: Klant) -> dict[str, str]:

@@ -31,8 +31,12 @@ def read_filters(
     """The filters as the API reads them; it ignores unknown ones, where a misspelt one would let
     everything out here."""
     known = [found.name for found in FILTERS]
-    given = [pair.partition("=")[::2] for pair in pairs]
-    for name, _ in given:
+    given = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not of the form NAME=VALUE.")
+        given.append((name, value))
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             mend = f"did you mean {near[0]}?" if near else f"the filters are {', '.join(known)}."

@@ -54,7 +54,7 @@ def rejected_to(path: Path | None, source: Path | None = None) -> Iterator[Rejec
     if source and path.exists() and source.exists() and os.path.samefile(path, source):
         raise click.UsageError(f"--rejects {path} is the file that is read.")
     with _unusable_unless_written(path):
-        file = path.open("wb")
+        file = path.open("wb", buffering=0)  # so that a full disk is noticed here
 
     def write(reject: Reject) -> None:
         with _unusable_unless_written(path):

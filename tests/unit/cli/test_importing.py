@@ -1,0 +1,257 @@
+"""`klanten import`: its arguments, its words and its exit statuses."""
+
+import gzip
+import json
+import re
+
+import pytest
+
+from klanten.cli import files
+from tests.factories import make_klant, make_person
+from tests.operator import only_line
+
+UUID = "6a107b75-677f-4cbd-8c22-af58be6521cc"
+BAD = make_klant(websiteUrl="geen url", emailadres="geen adres")
+
+
+@pytest.fixture
+def three(operator):
+    return operator.file("three.jsonl", [make_klant(), BAD, make_klant(uuid=UUID)])
+
+
+def test_import_says_what_became_of_the_lines(operator):
+    result = operator.run("import", operator.file("two.jsonl", [make_klant(), make_klant()]))
+    assert result.exit_code == 0
+    assert re.fullmatch(
+        r"2 lines read: 2 created, 0 updated, 0 skipped, 0 rejected; "
+        r"\d+\.\d seconds, [\d,]+ a second\.\n",
+        result.stdout,
+    )
+    assert result.stderr == ""
+
+
+def test_import_says_it_to_programs(operator, three):
+    summary = operator.json("import", three, exit_code=1)
+    assert summary.pop("seconds") > 0
+    assert summary == {"read": 3, "created": 2, "updated": 0, "skipped": 0, "rejected": 1}
+
+
+def test_rejected_lines_are_shown(operator, three):
+    result = operator.run("import", three)
+    assert result.exit_code == 1
+    assert [line.split(" (")[0] for line in result.stderr.splitlines()] == [
+        "2: websiteUrl: invalid",
+        "2: emailadres: invalid",
+    ]
+
+
+def test_only_the_first_rejected_lines_are_shown(operator):
+    bad = operator.file("bad.jsonl", [make_klant(websiteUrl="x")] * (files.SHOWN + 5))
+    shown = operator.run("import", bad).stderr.splitlines()
+    assert len(shown) == files.SHOWN + 1
+    assert shown[-1] == "... --rejects FILE writes all 15 bad lines down."
+
+
+def test_rejected_lines_are_written_down(operator, three, tmp_path):
+    rejects = tmp_path / "rejects.jsonl"
+    result = operator.run("import", three, "--rejects", rejects)
+    assert (result.exit_code, result.stderr) == (1, "")
+    written = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [(line["number"], line["field"], line["code"]) for line in written] == [
+        (2, "websiteUrl", "invalid"),
+        (2, "emailadres", "invalid"),
+    ]
+    assert written[0]["reason"] == "Dit is geen volledige URL."
+
+
+def test_the_file_of_rejects_is_empty_when_there_are_none(operator, tmp_path):
+    rejects = tmp_path / "rejects.jsonl"
+    rejects.write_text("of an earlier run")
+    good = operator.file("good.jsonl", [make_klant()])
+    assert operator.run("import", good, "--rejects", rejects).exit_code == 0
+    assert rejects.read_text() == ""
+
+
+def test_rejects_never_overwrite_the_file_that_is_read(operator, three):
+    before = three.read_bytes()
+    result = operator.run("import", three, "--rejects", three)
+    assert result.exit_code == 2
+    assert three.read_bytes() == before
+
+
+def test_rejects_that_can_not_be_written_are_wrong_usage(operator, three, tmp_path):
+    result = operator.run("import", three, "--rejects", tmp_path / "none" / "rejects.jsonl")
+    assert "rejects.jsonl can't be written: No such file" in only_line(result, 2)
+    assert operator.klanten() == []
+
+
+def test_a_full_disk_for_the_rejects_is_one_line(operator, three):
+    assert "/dev/full can't be written" in only_line(
+        operator.run("import", three, "--rejects", "/dev/full"), 2
+    )
+
+
+def test_a_run_may_be_repeated(operator, three):
+    operator.run("import", three)
+    before = operator.klanten()
+    summary = operator.json("import", three, exit_code=1)
+    assert (summary["created"], summary["skipped"]) == (0, 2)
+    assert operator.klanten() == before
+
+
+def test_update_brings_klanten_up_to_date(operator):
+    operator.fill(make_klant(uuid=UUID, klantnummer="A1"))
+    changed = operator.file("c.jsonl", [make_klant(uuid=UUID, klantnummer="A1", achternaam="Bos")])
+    assert operator.json("import", changed)["skipped"] == 1
+    assert operator.json("import", changed, "--update")["updated"] == 1
+    assert operator.klanten()[0]["achternaam"] == "Bos"
+
+
+def test_dry_run_keeps_nothing(operator, three):
+    before = operator.database.read_bytes()
+    assert operator.json("import", three, "--dry-run", exit_code=1)["created"] == 2
+    assert operator.database.read_bytes() == before
+    assert "Nothing was kept (--dry-run)." in operator.run("import", three, "--dry-run").stdout
+
+
+def test_dry_run_without_a_database_makes_none(operator, three):
+    operator.database.unlink()
+    assert operator.json("import", three, "--dry-run", exit_code=1)["created"] == 2
+    assert not operator.database.exists()
+
+
+def test_import_without_a_database_makes_one(operator):
+    operator.database.unlink()
+    operator.fill(make_klant())
+    assert len(operator.klanten()) == 1
+
+
+def test_import_reads_a_pipe(operator):
+    given = json.dumps(make_klant(uuid=UUID)) + "\n"
+    assert operator.run("import", "-", "--format", "jsonl", input=given).exit_code == 0
+    assert operator.run("import", "-", "--format=jsonl.gz", input=gzip.compress(b"")).exit_code == 0
+    assert [klant["uuid"] for klant in operator.klanten()] == [UUID]
+
+
+def test_a_pipe_needs_a_format(operator):
+    result = operator.run("import", "-", input="")
+    assert result.exit_code == 2
+    assert "a pipe needs --format" in result.stderr
+
+
+def test_a_name_that_tells_no_format_is_wrong_usage(operator):
+    path = operator.file("klanten.txt", [make_klant()])
+    result = operator.run("import", path)
+    assert result.exit_code == 2
+    assert ".jsonl, .jsonl.gz, .jsonl.zst, .csv, .csv.gz, .csv.zst" in result.stderr
+    assert operator.run("import", path, "--format", "jsonl").exit_code == 0
+
+
+def test_a_file_that_is_not_there_is_wrong_usage(operator):
+    assert operator.run("import", operator.folder / "none.jsonl").exit_code == 2
+
+
+def test_the_audittrail_tells_of_the_import(operator):
+    operator.run("import", operator.file("nieuw.jsonl", [make_klant(uuid=UUID)]))
+    [regel] = operator.audittrail(UUID)
+    assert (regel["applicatieId"], regel["applicatieWeergave"]) == ("klanten import",) * 2
+    assert regel["toelichting"] == "Import van nieuw.jsonl"
+
+
+def test_the_audittrail_tells_why_when_told(operator):
+    path = operator.file("nieuw.jsonl", [make_klant(uuid=UUID)])
+    operator.run("import", path, "--toelichting", "De grote overzetting")
+    assert operator.audittrail(UUID)[0]["toelichting"] == "De grote overzetting"
+
+
+def test_nobody_is_notified_unless_asked(operator, three):
+    operator.run("import", three)
+    assert operator.json("stats")["outbox"]["pending"] == 0
+
+
+def test_others_are_notified_when_asked(operator, three):
+    root = "https://klanten.example.nl/api/v1/"
+    operator.run("import", three, "--notify", "--api-root", root)
+    assert operator.json("stats")["outbox"]["pending"] == 2
+
+
+@pytest.mark.parametrize(
+    "options", [["--notify"], ["--api-root=https://x.nl"], ["--notify", "--api-root=klanten"]]
+)
+def test_notifications_need_the_root_that_others_know(operator, three, options):
+    result = operator.run("import", three, *options)
+    assert result.exit_code == 2
+    assert "--api-root" in result.stderr
+    assert operator.klanten() == []
+
+
+def test_subjects_are_fetched_when_asked(operator, subjects):
+    operator.set("klanten.subject.allow_networks", "127.0.0.0/8")
+    good, bad = (make_klant(subject=subjects.url(path)) for path in ("/200", "/404"))
+    path = operator.file("subjects.jsonl", [good, bad, make_klant()])
+    result = operator.run("import", path, "--check-subjects")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("2: subject: bad-url")
+    assert sorted(subjects.asked) == ["/200", "/404"]
+    assert len(operator.klanten()) == 2
+
+
+def test_subjects_are_not_fetched_unless_asked(operator, subjects):
+    operator.fill(make_klant(subject=subjects.url("/404")))
+    assert subjects.asked == []
+
+
+def test_the_services_file_is_read_for_subjects(operator, subjects):
+    operator.set("klanten.services", "services.ini")
+    path = operator.file("subjects.jsonl", [make_klant(subject=subjects.url("/200"))])
+    assert "services.ini" in only_line(operator.run("import", path, "--check-subjects"), 2)
+    (operator.folder / "services.ini").write_text(
+        f"[subject:here]\napi_root = {subjects.url('/')}\nclient_id = us\nsecret = {'s' * 40}\n"
+    )
+    assert operator.run("import", path, "--check-subjects").exit_code == 0
+    assert subjects.headers[0]["Authorization"].startswith("Bearer ")
+
+
+def test_optional_fields_are_those_of_the_service(operator):
+    path = operator.file("k.jsonl", [make_klant(websiteUrl="")])
+    assert operator.run("import", path).exit_code == 1
+    operator.set("klanten.optional_fields", "websiteUrl")
+    assert operator.run("import", path).exit_code == 0
+
+
+def test_a_csv_file_is_read_by_its_name(operator):
+    path = operator.folder / "k.csv"
+    path.write_text(
+        "bronorganisatie;websiteUrl;subjectType;subjectIdentificatie.inpBsn\n"
+        "517439943;https://x.nl;natuurlijk_persoon;'012345672\n"
+        "517439943;https://x.nl;natuurlijk_persoon;012345672\n"
+        "517439943;;natuurlijk_persoon;012345672\n"
+    )
+    result = operator.run("import", path)
+    assert result.stderr.startswith("4: websiteUrl: blank")
+    [klant] = operator.klanten()
+    assert klant["subjectIdentificatie"]["inpBsn"] == "012345672"
+
+
+def test_interrupted_says_how_to_go_on(operator, three, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("klanten.transfer.importing.Batch.flush", interrupt)
+    result = operator.run("import", three)
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.splitlines()[-1] == (
+        "Interrupted. The first 0 lines are done; run it again for the others."
+    )
+
+
+def test_import_needs_an_ini_file_that_is_right(operator, three):
+    operator.set("klanten.jwt.leewya", "5")
+    assert "klanten.jwt.leeway" in only_line(operator.run("import", three), 2)
+
+
+def test_a_person_comes_through_whole(operator):
+    person = make_person(uuid=UUID)
+    operator.fill(person)
+    [klant] = operator.klanten()
+    assert {name: klant[name] for name in person} == person
