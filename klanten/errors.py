@@ -28,7 +28,7 @@ from ZODB.POSException import StorageError
 
 from .model.errors import KlantnummerInUse, KlantUnknown, RegelUnknown, SubjectMissing
 from .outgoing.rights import RightsUnknown
-from .schemas.faults import Fault, ValidationFailed
+from .schemas.faults import NON_FIELD_ERRORS, Fault, Rule, ValidationFailed
 from .strictjson import NotJson
 
 REQUEST_ID = "klanten.request_id"
@@ -211,14 +211,12 @@ def _(fact: ValidationFailed) -> Problem:
 
 @problem_of.register
 def _(fact: KlantnummerInUse) -> Problem:
-    reason = "Een andere klant van deze bronorganisatie heeft dit klantnummer al."
-    return replace(VALIDATION_ERROR, faults=(Fault("nonFieldErrors", "unique", reason),))
+    return replace(VALIDATION_ERROR, faults=(Rule.UNIQUE.broken_at(NON_FIELD_ERRORS),))
 
 
 @problem_of.register
 def _(fact: SubjectMissing) -> Problem:
-    reason = "Geef een subject of een subjectIdentificatie op."
-    return replace(VALIDATION_ERROR, faults=(Fault("nonFieldErrors", "invalid-subject", reason),))
+    return replace(VALIDATION_ERROR, faults=(Rule.SUBJECT_GIVEN.broken_at(NON_FIELD_ERRORS),))
 
 
 @problem_of.register

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from jwt import PyJWS, PyJWTError
@@ -60,13 +61,40 @@ _JWS: Final = PyJWS(algorithms=[])
 _JWS.register_algorithm(_ALGORITHM, _AgreedSecret(HMACAlgorithm.SHA256))
 
 
+class Reason(Enum):
+    """Why a token does not count, with the code that consumers see and the reason in words."""
+
+    NONE = "permission_denied", "Er is geen token meegestuurd (Authorization: Bearer TOKEN)."
+    UNREADABLE = "jwt-decode-error", "Het token is geen leesbaar JWT."
+    ODD_FORM = "jwt-decode-error", "Het token is geen JWT van de afgesproken vorm."
+    NO_NUMBER = "jwt-decode-error", "De claim {claim} in het token is geen getal."
+    NO_CLIENT = "missing-client-identifier", "Het token heeft geen claim client_id."
+    UNKNOWN_CLIENT = (
+        "invalid-client-identifier",
+        "De client_id in het token is hier niet bekend.",
+    )
+    SIGNATURE = (
+        "invalid-jwt-signature",
+        "De handtekening van het token klopt niet; nodig is HS256 met het afgesproken geheim.",
+    )
+    EXPIRED = "jwt-expired", "Het token is verlopen."
+    UNDATED = "jwt-expired", "Het token zegt niet wanneer het is gemaakt (iat)."
+    TOO_OLD = "jwt-expired", "Het token is te lang geleden gemaakt (iat)."
+    NOT_YET = "jwt-not-yet-valid", "Het token is nog niet geldig (nbf)."
+    IN_FUTURE = "jwt-not-yet-valid", "Het token is in de toekomst gemaakt (iat)."
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        self.detail = detail
+
+
 class TokenRefused(Exception):
     """The caller stays unknown: `code` and `detail` (Dutch) are for the Fout that says so."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
-        self.code = code
-        self.detail = detail
+    def __init__(self, reason: Reason, claim: str = "") -> None:
+        super().__init__(reason, claim)
+        self.code = reason.code
+        self.detail = reason.detail.format(claim=claim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +136,7 @@ class Tokens:
     def verify(self, authorization: str | None) -> Caller:
         """The caller that the header names, as WSGI gives it. Raises TokenRefused."""
         if authorization is None:
-            raise _no_token()
+            raise TokenRefused(Reason.NONE)
         remembered = self._remembered_of(self._clients.current())
         verified = remembered.get(authorization)
         if verified is None:
@@ -127,19 +155,19 @@ class Tokens:
     def _check_moments(self, token: _Verified, now: float) -> None:
         # The claims may be integers of any size: nothing is added to them.
         if token.expires is not None and token.expires <= now - self._leeway:
-            raise TokenRefused("jwt-expired", "Het token is verlopen.")
+            raise TokenRefused(Reason.EXPIRED)
         if token.not_before is not None and token.not_before > now + self._leeway:
-            raise TokenRefused("jwt-not-yet-valid", "Het token is nog niet geldig (nbf).")
+            raise TokenRefused(Reason.NOT_YET)
         if self._max_age is not None:
             self._check_age(token.issued, now, self._max_age)
 
     def _check_age(self, issued: Number | None, now: float, max_age: float) -> None:
         if issued is None:
-            raise TokenRefused("jwt-expired", "Het token zegt niet wanneer het is gemaakt (iat).")
+            raise TokenRefused(Reason.UNDATED)
         if issued < now - max_age - self._leeway:
-            raise TokenRefused("jwt-expired", "Het token is te lang geleden gemaakt (iat).")
+            raise TokenRefused(Reason.TOO_OLD)
         if issued > now + self._leeway:
-            raise TokenRefused("jwt-not-yet-valid", "Het token is in de toekomst gemaakt (iat).")
+            raise TokenRefused(Reason.IN_FUTURE)
 
 
 class _Remembered:
@@ -195,16 +223,6 @@ def make_token(
 # --- the steps of a verification, in the order in which they refuse -----------------------------
 
 
-def _no_token() -> TokenRefused:
-    return TokenRefused(
-        "permission_denied", "Er is geen token meegestuurd (Authorization: Bearer TOKEN)."
-    )
-
-
-def _unreadable(detail: str) -> TokenRefused:
-    return TokenRefused("jwt-decode-error", detail)
-
-
 def _verify(token: str, clients: ClientsById) -> _Verified:
     claims = _claims(token)
     client = _client(claims, clients)
@@ -220,7 +238,7 @@ def _verify(token: str, clients: ClientsById) -> _Verified:
 def _token(authorization: str) -> str:
     word, _, token = authorization.partition(" ")
     if word != "Bearer" or not token or token.startswith(" "):
-        raise _no_token()
+        raise TokenRefused(Reason.NONE)
     return token
 
 
@@ -230,11 +248,11 @@ def _claims(token: str) -> dict[str, Any]:
         parts = _JWS.decode_complete(token.encode("ascii"), options={"verify_signature": False})
         claims = strictjson.loads(_without_halves(parts["payload"]))
     except (UnicodeEncodeError, PyJWTError, strictjson.NotJson) as error:
-        raise _unreadable("Het token is geen leesbaar JWT.") from error
+        raise TokenRefused(Reason.UNREADABLE) from error
     # PyJWT lets base64 keep its padding, and knows one critical extension (RFC 7797); RFC 7515
     # allows neither to a recipient that, like this one, supports no extension.
     if "=" in token or "crit" in parts["header"] or not isinstance(claims, dict):
-        raise _unreadable("Het token is geen JWT van de afgesproken vorm.")
+        raise TokenRefused(Reason.ODD_FORM)
     return claims
 
 
@@ -248,13 +266,11 @@ def _without_halves(payload: bytes) -> bytes:
 
 def _client(claims: dict[str, Any], clients: ClientsById) -> Client:
     if "client_id" not in claims:
-        raise TokenRefused("missing-client-identifier", "Het token heeft geen claim client_id.")
+        raise TokenRefused(Reason.NO_CLIENT)
     client_id = claims["client_id"]
     client = clients.get(client_id) if isinstance(client_id, str) else None
     if client is None:
-        raise TokenRefused(
-            "invalid-client-identifier", "De client_id in het token is hier niet bekend."
-        )
+        raise TokenRefused(Reason.UNKNOWN_CLIENT)
     return client
 
 
@@ -262,10 +278,7 @@ def _check_signature(token: str, client: Client) -> None:
     try:
         _JWS.decode_complete(token, client.secret, algorithms=[_ALGORITHM])
     except PyJWTError as error:
-        raise TokenRefused(
-            "invalid-jwt-signature",
-            "De handtekening van het token klopt niet; nodig is HS256 met het afgesproken geheim.",
-        ) from error
+        raise TokenRefused(Reason.SIGNATURE) from error
 
 
 def _moment(claims: dict[str, Any], name: str) -> Number | None:
@@ -273,7 +286,7 @@ def _moment(claims: dict[str, Any], name: str) -> Number | None:
         return None
     moment = claims[name]
     if isinstance(moment, bool) or not isinstance(moment, int | float):
-        raise _unreadable(f"De claim {name} in het token is geen getal.")
+        raise TokenRefused(Reason.NO_NUMBER, name)
     return moment
 
 

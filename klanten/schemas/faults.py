@@ -58,6 +58,8 @@ class Rule(Enum):
     FETCHABLE = "bad-url", "Alleen een http- of https-URL is op te halen."
     FOUND = "bad-url", "Op deze URL is niets te vinden."
     UNCHANGED = "wijzigen-niet-toegelaten", "Deze waarde ligt vast sinds het aanmaken."
+    UNIQUE = "unique", "Een andere klant van deze bronorganisatie heeft dit klantnummer al."
+    SUBJECT_GIVEN = "invalid-subject", "Geef een subject of een subjectIdentificatie op."
 
     def __init__(self, code: str, reason: str) -> None:
         self.code = code
