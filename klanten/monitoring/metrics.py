@@ -58,8 +58,9 @@ class Scrape:
         yield from meters.REGISTRY.collect()
         yield build(self.registry)
         yield from server.queue(self.environ)
-        yield from connections(self.registry.database)
+        # asks the database, and so comes before what the connections did
         yield from database(self.registry)
+        yield from connections(self.registry.database)
 
 
 def build(registry: Registry) -> Metric:

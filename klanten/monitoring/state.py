@@ -64,11 +64,8 @@ class DatabaseState:
 
     def _version(self) -> int:
         with self._reading() as root:
-            # an object in memory would tell of a database that is gone
-            root._p_deactivate()
             check_version(root)
-            version: int = root.schema_version
-            return version
+            return root.schema_version
 
     def _figures(self) -> Figures:
         with self._reading() as root:

@@ -1,0 +1,167 @@
+"""`/healthz` and `/readyz`: alive, and able to serve."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import webtest
+from ZEO.Exceptions import ClientDisconnected
+
+from klanten.evolve import SCHEMA_VERSION
+from klanten.monitoring.recent import Recent
+from klanten.storage import tree
+from tests.conftest import bearer
+from tests.storages.servers import Zeo, until
+
+PAGES = ["/healthz", "/readyz", "/metrics"]
+
+
+@pytest.fixture
+def zeo() -> Iterator[Zeo]:
+    with Zeo() as server:
+        yield server
+
+
+@pytest.fixture
+def on_zeo(make_app: Callable[..., webtest.TestApp], zeo: Zeo) -> webtest.TestApp:
+    """The application on a database server that can be stopped."""
+    return make_app(zodbconn__uri=zeo.uri, klanten__database__timeout="2")
+
+
+def test_a_server_is_alive_and_ready(app):
+    assert app.get("/healthz").json == {"status": "ok"}
+    assert app.get("/readyz").json == {"status": "ok", "schema": SCHEMA_VERSION}
+
+
+@pytest.mark.parametrize("page", PAGES[:2])
+def test_anyone_may_ask_and_the_answer_is_not_kept(app, page):
+    environ = {"HTTP_AUTHORIZATION": "", "REMOTE_ADDR": "192.0.2.1"}
+    answer = app.get(page, extra_environ=environ, headers={"Accept": "text/html"})
+    assert answer.content_type == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "API-version" not in answer.headers
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_head_is_get_without_the_body(app, page):
+    environ = {"REMOTE_ADDR": "127.0.0.1"}
+    got = app.get(page, extra_environ=environ)
+    head = app.head(page, extra_environ=environ)
+    assert (head.status_int, head.body) == (200, b"")
+    assert head.content_type == got.content_type
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_are_refused(app, page, method):
+    answer = app.request(page, method=method, status=405)
+    assert answer.json["code"] == "method_not_allowed"
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_they_are_no_part_of_the_api(app, page):
+    app.get(f"/api/v1{page}", status=404)
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [(SCHEMA_VERSION + 1, "install the release that wrote it"), (0, "klanten migrate")],
+)
+def test_another_schema_is_not_ready_and_the_answer_says_why(app, version, told):
+    with tree(app.app.registry.database) as root:
+        root.schema_version = version
+    answer = app.get("/readyz", status=503)
+    assert answer.json["status"] == "unavailable"
+    assert f"has schema version {version}," in answer.json["reason"]
+    assert told in answer.json["reason"]
+    assert app.get("/healthz").status_int == 200
+
+
+def test_a_database_that_is_away_is_not_ready_until_it_is_back(on_zeo, zeo):
+    zeo.kill()
+    until(lambda: on_zeo.get("/readyz", expect_errors=True).status_int == 503, "not ready")
+    assert on_zeo.get("/healthz").status_int == 200
+    zeo.start()
+    until(lambda: on_zeo.get("/readyz", expect_errors=True).status_int == 200, "ready again")
+
+
+def test_a_database_that_says_nothing_is_not_ready_until_it_speaks(on_zeo, zeo, monkeypatch):
+    state = on_zeo.app.registry.database_state
+    monkeypatch.setattr(state.ready, "_patience", 0.2)
+    zeo.pause()
+    answer = on_zeo.get("/readyz", status=503)
+    assert answer.json["reason"] == "the database does not answer in time"
+    zeo.resume()
+    until(lambda: on_zeo.get("/readyz", expect_errors=True).status_int == 200, "ready again")
+
+
+def test_the_answer_tells_nothing_of_the_database_server_and_the_log_does(app, caplog, monkeypatch):
+    def away(**options: Any) -> None:
+        raise ClientDisconnected("can't connect to db.example.nl:8100")
+
+    monkeypatch.setattr(app.app.registry.database, "open", away)
+    answer = app.get("/readyz", status=503)
+    assert answer.json == {"status": "unavailable", "reason": "the database can't be reached"}
+    assert caplog.records[-1].fields["cause"] == (
+        "ClientDisconnected: can't connect to db.example.nl:8100"
+    )
+
+
+def test_a_page_of_health_needs_no_clients_or_token(make_app, clients_file: Path):
+    app = make_app()
+    clients_file.unlink()
+    for page in PAGES[:2]:
+        app.get(page, headers={"Authorization": bearer("unknown")}, status=200)
+
+
+# --- asking no more than needed -----------------------------------------------------------------
+
+
+class Oracle:
+    """Answers when told to; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.may_answer = threading.Event()
+
+    def __call__(self) -> int:
+        self.asked += 1
+        assert self.may_answer.wait(60)
+        return self.asked
+
+
+def test_an_answer_counts_for_a_while():
+    oracle = Oracle()
+    oracle.may_answer.set()
+    recent = Recent(oracle, age=3600, patience=60)
+    assert [recent.get() for _ in range(3)] == [1, 1, 1]
+
+
+def test_an_old_answer_is_asked_anew():
+    oracle = Oracle()
+    oracle.may_answer.set()
+    recent = Recent(oracle, age=-1, patience=60)
+    assert [recent.get() for _ in range(3)] == [1, 2, 3]
+
+
+def test_nobody_waits_longer_than_the_patience_and_one_thread_asks():
+    oracle = Oracle()
+    recent = Recent(oracle, age=-1, patience=0.05)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            recent.get()
+    assert oracle.asked == 1
+    oracle.may_answer.set()
+    recent._patience = 60
+    assert recent.get() == 1
+    assert recent.get() == 2
+
+
+def test_a_failure_is_the_answer():
+    recent: Recent[float] = Recent(lambda: 1 / 0, age=3600, patience=60)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            recent.get()
