@@ -56,7 +56,10 @@ def a_boolean(text: str, origin: Origin) -> bool:
 
 
 def a_path(text: str, origin: Origin) -> Path:
-    return origin.here / Path(text).expanduser()
+    try:
+        return origin.here / Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text!r} begins with a user who is not there; mend the path") from None
 
 
 def a_database_uri(text: str, origin: Origin) -> str:
@@ -294,9 +297,11 @@ def _value(
 
 def _refuse_unknown(given: Mapping[str, str], origin: Origin) -> None:
     known = [field.metadata["name"] for field in dataclasses.fields(Settings)]
-    for name in given:
-        if name.startswith(("klanten.", "zodbconn.")) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+    for name in given.keys() - set(known):
+        ours = name.startswith(("klanten.", "zodbconn."))
+        # what is not ours may be another library's, unless it is nearly ours
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6 if ours else 0.85)
+        if near or ours:
             mend = f"did you mean {near[0]}?" if near else "remove it"
             raise origin.error(name, "is no setting", mend)
 
