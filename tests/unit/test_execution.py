@@ -12,7 +12,7 @@ import webtest
 from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError
 
-from klanten.execution import QUESTIONS, Question, answer, write_lock
+from klanten.execution import ATTEMPTS, QUESTIONS, Question, answer, write_lock
 from klanten.model.audittrail import Actie, Bewerking
 from klanten.storage import tree
 from tests.factories import make_klant
@@ -125,7 +125,7 @@ def test_a_conflict_with_another_process_is_tried_again(app, conflicts):
 
 
 def test_after_too_many_conflicts_the_caller_may_try_again_later(app, conflicts):
-    conflicts(5)
+    conflicts(ATTEMPTS)
     response = app.post_json("/api/v1/klanten", make_klant(), status=503)
     assert response.json["code"] == "service_unavailable"
     assert int(response.headers["Retry-After"]) > 0
