@@ -1,6 +1,7 @@
 """Opening the database for a command: whatever it breaks on is one line for the operator."""
 
 import contextlib
+import logging
 import pickle
 from collections.abc import Iterator
 
@@ -23,18 +24,31 @@ def opened(settings: Settings, *, read_only: bool = False) -> Iterator[Database]
 
     Raises `DatabaseUnavailable`, also for what goes wrong with the database later.
     """
-    database = open_database(
-        settings.database_uri, read_only=read_only, timeout=settings.database_timeout
-    )
+    with _only_our_words():
+        database = open_database(
+            settings.database_uri, read_only=read_only, timeout=settings.database_timeout
+        )
+        try:
+            yield database
+        except (*_BROKEN, *database.unavailable) as fault:
+            reason = " ".join(str(fault).split())
+            raise DatabaseUnavailable(
+                f"zodbconn.uri: the database fails ({type(fault).__name__}): {reason}"
+            ) from fault
+        finally:
+            database.close()
+
+
+@contextlib.contextmanager
+def _only_our_words() -> Iterator[None]:
+    """What ZODB logs of an odd file is said by the error, or is nothing for an operator."""
+    logger = logging.getLogger("ZODB")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        yield database
-    except (*_BROKEN, *database.unavailable) as fault:
-        reason = " ".join(str(fault).split()) or type(fault).__name__
-        raise DatabaseUnavailable(
-            f"zodbconn.uri: the database fails ({type(fault).__name__}): {reason}"
-        ) from fault
+        yield
     finally:
-        database.close()
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -105,7 +105,7 @@ def import_(
         run = Import(transactions, checker, bewerking, update=update, reject=reject, ahead=ahead)
         with interruptible(lambda: _left(run.summary)), metered(_size(file)) as meter:
             for count in run.run(format.read(stream)):
-                meter.show(count, None if file == PIPE else stream.tell())
+                meter.show(count, stream.tell() if stream.seekable() else None)
     seconds = time.monotonic() - start
     result = {**asdict(run.summary), "seconds": round(seconds, 3)}
     say(result, _text(run.summary, seconds, dry_run), as_json)
