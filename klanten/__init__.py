@@ -26,6 +26,7 @@ ROOMS = (
     ".pages",
     ".tweens",
     ".monitoring",
+    ".upkeep",
 )
 NO_START = (
     SettingsError,
@@ -57,11 +58,9 @@ def assemble(settings: Settings) -> Router:
         "tm.annotate_user": False,
         # refusals are returned as answers: they must not commit
         "tm.commit_veto": "pyramid_tm.default_commit_veto",
-        "handle_exceptions": False,
     }
     with Configurator(settings=libraries, exceptionresponse_view=None) as config:
         config.include("pyramid_tm")
-        config.include("cornice")
         for room in ROOMS:
             prefix = "/api/v1" if room == ".api" else None
             config.include(room, route_prefix=prefix)
@@ -71,11 +70,13 @@ def assemble(settings: Settings) -> Router:
 
 
 def fix_request_class(config: Configurator) -> None:
-    """Make one class of request with the properties that the rooms and libraries add to it.
+    """Make one class of request with all that the rooms and libraries add to it.
 
     Pyramid itself would make such a class anew for each request, which costs as much as reading a
-    klant does.
+    klant does, and keep the methods in the request, which then refers to itself.
     """
     extensions = config.registry.getUtility(IRequestExtensions)
-    config.set_request_factory(type("Request", (Request,), dict(extensions.descriptors)))
+    added = extensions.descriptors | extensions.methods
+    config.set_request_factory(type("Request", (Request,), added))
     extensions.descriptors.clear()
+    extensions.methods.clear()

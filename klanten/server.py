@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from waitress import create_server, wasyncore
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
-from waitress.server import BaseWSGIServer
+from waitress.server import BaseWSGIServer, create_server
 
 from .settings import Settings, SettingsError
 
@@ -94,7 +94,7 @@ class Server:
             for channel in self._channels():
                 _close_when_idle(channel, time.monotonic() > silence)
             self._turn(0.05)
-        self.waitress.task_dispatcher.shutdown(timeout=max(0.0, deadline - time.monotonic()))
+        self.waitress.task_dispatcher.shutdown(timeout=max(0, int(deadline - time.monotonic())))
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, map=self.sockets, use_poll=True, count=1)

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 class SettingsError(Exception):
     """A setting is wrong, unknown or missing; the text is one line for the operator."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TimeOfDay:
+    """A time of the day on the clock of this machine."""
+
+    hour: int
+    minute: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +108,15 @@ def a_size(text: str, origin: Origin) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) < 2**31):
         raise ValueError(f"{text!r} is no number of bytes; write for instance 1048576")
     return int(text)
+
+
+def a_time_of_day(text: str, origin: Origin) -> TimeOfDay | None:
+    if text == "never":
+        return None
+    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", text)
+    if not found:
+        raise ValueError(f"{text!r} is no time of day; write for instance 03:30, or never")
+    return TimeOfDay(int(found[1]), int(found[2]))
 
 
 def networks(text: str, origin: Origin) -> tuple[Network, ...]:
@@ -240,6 +258,19 @@ class Settings:
         a_size,
         "Bytes that the body of a request may have at most.",
         default="1048576",
+    )
+
+    pack_at: TimeOfDay | None = setting(
+        "klanten.pack.at",
+        a_time_of_day,
+        "When a server with its database in a file packs it each day, or never.",
+        default="03:30",
+    )
+    pack_days: float = setting(
+        "klanten.pack.days",
+        seconds,
+        "Days of history that a pack keeps.",
+        default="1",
     )
 
     @classmethod

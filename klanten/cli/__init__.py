@@ -16,6 +16,7 @@ from .importing import import_
 from .notifications import notifications
 from .stats import stats
 from .token import token
+from .upkeep import migrate, pack, reindex, verify
 
 
 class WrongSettings(click.ClickException):
@@ -66,6 +67,10 @@ klanten.add_command(duplicates)
 klanten.add_command(export)
 klanten.add_command(first_run)
 klanten.add_command(import_)
+klanten.add_command(migrate)
 klanten.add_command(notifications)
+klanten.add_command(pack)
+klanten.add_command(reindex)
 klanten.add_command(stats)
 klanten.add_command(token)
+klanten.add_command(verify)

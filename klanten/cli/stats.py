@@ -1,12 +1,10 @@
 """`klanten stats`: what is in the database."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from ZODB import DB
 
 from ..model.fields import SubjectType
 from ..model.outbox import Outbox
@@ -33,7 +31,7 @@ def stats(ini: Path, as_json: bool) -> None:
             "klanten": tree.search({}).count,
             "organisaties": counts(tree),
             "size": database.getSize(),
-            "lastPack": last_pack(database),
+            "lastPack": tree.packed or None,
             "outbox": waiting(tree.outbox),
             "schemaVersion": tree.schema_version,
         }
@@ -52,14 +50,6 @@ def counts(tree: Root) -> dict[str, dict[str, int]]:
         if total:  # the last klant of an organisation may have gone
             found[bronorganisatie] = by_type | {NO_TYPE: total - sum(by_type.values())}
     return found
-
-
-def last_pack(database: DB) -> str | None:
-    """When a database in a file was packed, known from the file that a pack leaves behind."""
-    old = Path(f"{database.getName()}.old")
-    if not old.is_file():
-        return None
-    return f"{datetime.fromtimestamp(old.stat().st_ctime, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def waiting(outbox: Outbox) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Catalog(Persistent):
 
     def add(self, docid: int, entries: Mapping[str, str]) -> None:
         """Index a docid that is new here."""
-        self._write(docid, set(), {ALL} | _keys(entries))
+        self._write(docid, set(), index_keys(entries))
 
     def add_all(self, entries: Mapping[int, Mapping[str, str]], pause: Pause = go_on) -> None:
         """Index many docids that are new here, leaf by leaf.
@@ -47,7 +47,7 @@ class Catalog(Persistent):
         """
         found = defaultdict(list)
         for docid, values in entries.items():
-            for key in {ALL} | _keys(values):
+            for key in index_keys(values):
                 found[key].append(docid)
         for count, key in enumerate(self._index.in_order(found), 1):
             old = new = self._index.get(key)
@@ -63,7 +63,7 @@ class Catalog(Persistent):
 
     def remove(self, docid: int, entries: Mapping[str, str]) -> None:
         """Forget a docid that was indexed with these entries."""
-        self._write(docid, {ALL} | _keys(entries), set())
+        self._write(docid, index_keys(entries), set())
 
     def search(self, filters: Mapping[str, str]) -> Selection:
         """The docids that have all these values; without filters all docids.
@@ -74,6 +74,10 @@ class Catalog(Persistent):
         postings = [self._index.get(key) for key in keys]
         # a value that nobody has ends the search before a common one is read
         return Selection([None] if None in postings else postings)
+
+    def mend(self, docid: int, old: Set[str], new: Set[str]) -> None:
+        """Take a docid from the keys that only the old ones have, and put it at the new ones."""
+        self._write(docid, old, new)
 
     def items(self) -> Iterator[tuple[str, Posting]]:
         """All entries, "filter=value" or `ALL`, each with its posting."""
@@ -86,6 +90,11 @@ class Catalog(Persistent):
         for key in new - old:
             posting = self._index.get(key)
             store(self._index, key, posting, add(posting, docid))
+
+
+def index_keys(entries: Mapping[str, str]) -> set[str]:
+    """The keys under which a docid with these entries stands in the index."""
+    return {ALL} | _keys(entries)
 
 
 def _keys(entries: Mapping[str, str]) -> set[str]:

@@ -36,6 +36,8 @@ class Root(Persistent):
     Writers hold the process-wide write lock (see `klanten.execution`).
     """
 
+    packed = ""
+    """When the database was last packed, as ISO 8601; empty when that is not known."""
     secret = b""
     """Keeps what is derived from a klant from telling anything about it; made when it is needed."""
 
