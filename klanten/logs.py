@@ -11,6 +11,7 @@ that may quote one. Nothing that a caller sends can look like a line of its own.
 
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -84,7 +85,9 @@ class Line(logging.LogRecord):
         self.msg = event
         self.created = time.time()
         self.msecs = self.created % 1 * 1000
+        self.process = os.getpid()
         self.thread = threading.get_ident()
+        self.threadName = threading.current_thread().name
         if fault:
             self.exc_info = (type(fault), fault, fault.__traceback__)
         self.fields = fields
@@ -107,13 +110,16 @@ def write(
 
 def reason(fault: BaseException) -> str:
     """The kind of a fault, with what it says where that can't be about a caller."""
-    kind = type(fault).__name__
+    text = ""
     if isinstance(fault, OSError):
         text = fault.strerror or ""
     elif type(fault) in QUOTES_NOTHING or isinstance(fault, (POSError, TransientError)):
         text = first_line(fault)
-    else:
-        text = ""
+    return kind_and_text(fault, text)
+
+
+def kind_and_text(fault: BaseException, text: str) -> str:
+    kind = type(fault).__name__
     return f"{kind}: {text}" if text else kind
 
 

@@ -140,7 +140,7 @@ def _add_rare(fields: dict[str, Any], environ: dict[str, Any], outcome: Outcome 
         if outcome.problem.faults:
             fields["faults"] = [f"{each.name}: {each.code}" for each in outcome.problem.faults]
         if outcome.problem.status == 503:
-            fields["cause"] = f"{type(outcome.fact).__name__}: {logs.first_line(outcome.fact)}"
+            fields["cause"] = logs.kind_and_text(outcome.fact, logs.first_line(outcome.fact))
     if RETRIES in environ:
         fields["retries"] = environ[RETRIES]
     theirs = environ.get("HTTP_X_REQUEST_ID")
