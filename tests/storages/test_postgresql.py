@@ -1,19 +1,24 @@
 """The `postgresql://` URI against a real server."""
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable
 from urllib.parse import quote
 
+import psycopg2
 import pytest
 import webtest
 import zodburi
 
 from klanten.storage import DatabaseUnavailable, open_database, prepare, tree
 from tests.factories import make_klant
-from tests.storages.servers import PASSWORD, Postgres
+from tests.storages.servers import PASSWORD, Postgres, until
 
 ENCODED = quote(PASSWORD, safe="")
+END_CONNECTIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'RS: %'
+"""
 
 
 _names = itertools.count()
@@ -190,6 +195,29 @@ def test_a_database_is_read_without_making_tables(uri: str):
     assert database.storage.isReadOnly()
     database.close()
     writing.close()
+
+
+def test_a_server_that_ended_a_connection_is_asked_for_another(
+    postgres: Postgres, uri: str, make_app: Callable[..., webtest.TestApp]
+):
+    app = make_app(**{"zodbconn.uri": uri})
+    app.post_json("/api/v1/klanten", make_klant())
+    postgres.execute(END_CONNECTIONS)
+    assert app.get("/api/v1/klanten").json["count"] == 1
+    app.post_json("/api/v1/klanten", make_klant(), status=201)
+
+
+def test_a_server_without_free_connections_is_a_503_until_it_has_some(
+    postgres: Postgres, uri: str, make_app: Callable[..., webtest.TestApp]
+):
+    app = make_app(**{"zodbconn.uri": uri})
+    postgres.execute(END_CONNECTIONS)
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(psycopg2.OperationalError):
+            while True:
+                taken.enter_context(contextlib.closing(psycopg2.connect(uri)))
+        assert app.get("/api/v1/klanten", status=503).json["status"] == 503
+    until(lambda: app.get("/api/v1/klanten", expect_errors=True).status_int == 200, "a connection")
 
 
 def test_a_server_that_became_a_standby_is_read_and_not_written(
