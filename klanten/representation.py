@@ -1,6 +1,7 @@
 """What goes out: stored objects as the bytes of the JSON that the API serves, and their URLs."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -10,11 +11,19 @@ from .model.audittrail import Regel
 from .model.klant import Body, Klant
 
 API_PREFIX = "/api/v1"
+# what the address of a server, as a caller writes it, depends on (PEP 3333)
+ADDRESS = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
 
 
 def api_root(request: Request) -> str:
     """The root of the API as this caller sees it: scheme, host and prefix of the request."""
-    root: str = request.application_url
+    return _api_root(*map(request.environ.get, ADDRESS))
+
+
+@lru_cache(maxsize=64)
+def _api_root(*address: str | None) -> str:
+    given = {name: part for name, part in zip(ADDRESS, address, strict=True) if part is not None}
+    root: str = Request(given).application_url
     return root + API_PREFIX
 
 

@@ -17,6 +17,7 @@ from .model.klant import Klant
 from .model.root import Root
 
 # upper case and no dashes count too; braces and urn:uuid: (which UUID() takes) do not
+CANONICAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UUID_FORM = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 NO_UUID = "-"
 """Stands for a segment that is no UUID: a klant or line that does not exist."""
@@ -87,6 +88,20 @@ class Top(Place):
 
     below = KlantenPlace
 
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        request.add_finished_callback(forget_places)
+
+
+def forget_places(request: Request) -> None:
+    """Let a request and its places go at once: they refer to each other.
+
+    Pyramid does so for the context alone. What is left to the garbage collector costs a tenth of
+    the time of all requests.
+    """
+    for name in ("root", "virtual_root"):
+        vars(request).pop(name, None)
+
 
 class CanonicalUuids:
     """A route predicate that never refuses: it writes the UUIDs of a path in one way.
@@ -105,7 +120,8 @@ class CanonicalUuids:
     def __call__(self, info: dict[str, Any], request: Request) -> bool:
         match = info["match"]
         for name, segment in match.items():
-            match[name] = str(UUID(segment)) if UUID_FORM.fullmatch(segment) else NO_UUID
+            if not CANONICAL.fullmatch(segment):
+                match[name] = str(UUID(segment)) if UUID_FORM.fullmatch(segment) else NO_UUID
         return True
 
 

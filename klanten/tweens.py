@@ -15,6 +15,7 @@ from .representation import API_PREFIX
 Handler = Callable[[Request], Response]
 
 API_VERSION = "1.0.0"
+NO_GUESSES = ("X-Content-Type-Options", "nosniff")
 CORS_REQUEST_HEADERS = (
     "Authorization, Content-Type, If-None-Match, X-Audit-Toelichting, X-NLX-Logrecord-ID, "
     "X-Request-ID"
@@ -26,18 +27,22 @@ ENTITY_TAG = re.compile(r'(?:^|,)[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]
 
 
 def headers_tween(handler: Handler, registry: Registry) -> Handler:
-    """`API-version` below the root of the API, `Allow` on its resources, and CORS."""
+    """`API-version` below the root of the API, `Allow` on its resources, and CORS.
+
+    And for all: that a browser must not guess what the body is.
+    """
     allow = registry.allow
     origins = registry.settings["klanten"].cors_origins
 
     def tween(request: Request) -> Response:
         response = handler(request)
-        headers = response.headers
+        headers = response.headerlist
+        headers.append(NO_GUESSES)
         if is_below_api(request.environ["PATH_INFO"]):
-            headers["API-version"] = API_VERSION
+            headers.append(("API-version", API_VERSION))
         route = getattr(request, "matched_route", None)
         if route is not None and route.name in allow:
-            headers["Allow"] = allow[route.name]
+            headers.append(("Allow", allow[route.name]))
         if origins and "HTTP_ORIGIN" in request.environ:
             _share(request, response, origins)
         return response
@@ -88,7 +93,9 @@ def conditional_tween(handler: Handler, registry: Registry) -> Handler:
         if getattr(request, "cacheable", False) and response.status_int == 200:
             etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
             if _matches(request.environ.get("HTTP_IF_NONE_MATCH"), etag):
-                response = Response(status=304, headerlist=[])
+                # not a new one, which costs more than what it replaces
+                response.status = "304 Not Modified"
+                response.headerlist, response.app_iter = [], [b""]
             response.headerlist.append(("ETag", etag))
         return response
 

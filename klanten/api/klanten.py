@@ -41,7 +41,7 @@ def klant_create(request: Request) -> Response:
     sent = request.registry.klant_schemas.create(body, request.subject_exists)
     klant = request.tree.create(sent, bewerking(request, Actie.CREATE))
     root = api_root(request)
-    return json_response(klant_json(root, klant), 201, Location=klant_url(root, klant))
+    return json_response(klant_json(root, klant), "201 Created", Location=klant_url(root, klant))
 
 
 klanten.close()

@@ -136,8 +136,8 @@ def subject_exists(request: Request, url: str) -> bool:
     return found
 
 
-def json_response(body: bytes, status: int = 200, **headers: str) -> Response:
-    """An answer of JSON that is already bytes."""
+def json_response(body: bytes, status: str | None = None, **headers: str) -> Response:
+    """An answer of JSON that is already bytes; 200 unless another status line is given."""
     return Response(body, status=status, headerlist=[("Content-Type", JSON), *headers.items()])
 
 
