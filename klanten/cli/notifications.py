@@ -1,8 +1,6 @@
 """`klanten notifications`: what waits to be told to the Notificaties API, and what was refused."""
 
 import contextlib
-import json
-import logging
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -11,7 +9,7 @@ from typing import Any
 
 import click
 from pyramid.paster import setup_logging
-from ZODB.POSException import ConflictError, POSError
+from ZODB.POSException import ConflictError
 
 from ..delivery import Delivery
 from ..evolve import check_version
@@ -23,11 +21,12 @@ from ..outgoing.notificaties import MAX_LINK, Notificaties, NotificatiesError
 from ..outgoing.services import Service, Services
 from ..settings import Settings, SettingsError
 from ..storage import Database, DatabaseUnavailable, open_database, prepare, tree
+from .databases import opened, stored
+from .output import json_option, say
+from .stats import waiting
 
 # A deliverer may change the same things at the same moment.
 ATTEMPTS = 10
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group()
@@ -47,22 +46,20 @@ def notifications(ctx: click.Context, ini: Path) -> None:
 
 
 @notifications.command()
-@as_json_option
+@json_option
 @click.pass_obj
 def status(ini: Path, as_json: bool) -> None:
     """Show how many messages wait and since when, how many were put aside, and who delivers."""
     settings = Settings.from_ini(ini)
     service = _services(settings).notificaties
-    with _outbox(settings, read_only=True) as outbox:
+    with stored(settings) as (_, root):
         found = {
-            "pending": len(outbox),
-            "oldest": outbox.oldest(),
-            "failed": sum(1 for _ in outbox.failures()),
-            "holder": outbox.lease.holder or None,
-            "trouble": outbox.lease.trouble or None,
+            **waiting(root.outbox),
+            "holder": root.outbox.lease.holder or None,
+            "trouble": root.outbox.lease.trouble or None,
             "notificaties": service.api_root if service else None,
         }
-    _show(found, as_json, lambda: _status_lines(found))
+    say(found, "\n".join(_status_lines(found)), as_json)
 
 
 def _status_lines(found: dict[str, Any]) -> Iterator[str]:
@@ -80,16 +77,17 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
 
 
 @notifications.command()
-@as_json_option
+@json_option
 @click.pass_obj
 def failed(ini: Path, as_json: bool) -> None:
     """List the messages that were put aside, and why."""
-    with _outbox(Settings.from_ini(ini), read_only=True) as outbox:
-        found = list(outbox.failures())
-    _show(
+    with stored(Settings.from_ini(ini)) as (_, root):
+        found = list(root.outbox.failures())
+    lines = [f"{one.number}  {one.message.actie}  {one.moment}  {one.reason}" for one in found]
+    say(
         {"failed": [_failure_object(one) for one in found]},
+        "\n".join(lines or ["no message was put aside"]),
         as_json,
-        lambda: (f"{one.number}  {one.message.actie}  {one.moment}  {one.reason}" for one in found),
     )
 
 
@@ -108,7 +106,7 @@ def _failure_object(failure: Failure) -> dict[str, Any]:
 @notifications.command()
 @click.argument("numbers", nargs=-1, metavar="[NUMBER]...")
 @click.option("--all", "every", is_flag=True, help="All that were put aside.")
-@as_json_option
+@json_option
 @click.pass_obj
 def retry(ini: Path, numbers: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Let messages that were put aside be delivered after all.
@@ -117,7 +115,7 @@ def retry(ini: Path, numbers: tuple[str, ...], every: bool, as_json: bool) -> No
     """
     _require_one_of(numbers, every)
     count = _change(ini, lambda outbox: outbox.retry(_put_aside(outbox) if every else numbers))
-    _show({"retried": count}, as_json, lambda: [f"{count:,} messages will be delivered again"])
+    say({"retried": count}, f"{count:,} messages will be delivered again", as_json)
     _require_all(count, numbers)
 
 
@@ -126,7 +124,7 @@ def retry(ini: Path, numbers: tuple[str, ...], every: bool, as_json: bool) -> No
 @click.option("--all-failed", is_flag=True, help="All that were put aside.")
 @click.option("--all", "every", is_flag=True, help="All that were put aside, and all that wait.")
 @click.option("--yes", is_flag=True, help="Don't ask whether you are sure.")
-@as_json_option
+@json_option
 @click.pass_obj
 def drop(
     ini: Path, numbers: tuple[str, ...], all_failed: bool, every: bool, yes: bool, as_json: bool
@@ -141,11 +139,11 @@ def drop(
 
     def forget(outbox: Outbox) -> int:
         count = outbox.drop(_put_aside(outbox) if all_failed or every else numbers)
-        waiting = list(outbox) if every else []
-        return count + sum(map(outbox.discard, waiting))
+        rest = list(outbox) if every else []
+        return count + sum(map(outbox.discard, rest))
 
     count = _change(ini, forget)
-    _show({"dropped": count}, as_json, lambda: [f"{count:,} messages are dropped"])
+    say({"dropped": count}, f"{count:,} messages are dropped", as_json)
     _require_all(count, numbers)
 
 
@@ -178,12 +176,12 @@ def deliver(ini: Path) -> None:
     settings = Settings.from_ini(ini)
     service = _notificaties(settings)
     setup_logging(str(ini))
-    with _opened(settings) as database:
+    with _serving(settings) as database, contextlib.closing(Door()) as door:
         prepare(database)
         endings = {signal.SIGINT, signal.SIGTERM}
         # a handler could come in the middle of anything; threads begin with the mask of this one
         signal.pthread_sigmask(signal.SIG_BLOCK, endings)
-        delivery = Delivery(database, Notificaties(Door(), service))
+        delivery = Delivery(database, Notificaties(door, service))
         delivery.start()
         signal.sigwait(endings)
         delivery.stop()
@@ -192,7 +190,7 @@ def deliver(ini: Path) -> None:
 @notifications.command()
 @click.option("--url", help="Where this service is found, for instance https://example.nl/prefix.")
 @click.option("--documentation", help="Where the kanaal is explained, instead of a page below URL.")
-@as_json_option
+@json_option
 @click.pass_obj
 def register(ini: Path, url: str | None, documentation: str | None, as_json: bool) -> None:
     """Register the kanaal at the Notificaties API, unless it knows it already.
@@ -203,14 +201,15 @@ def register(ini: Path, url: str | None, documentation: str | None, as_json: boo
     _require_link(link)
     service = _notificaties(Settings.from_ini(ini))
     try:
-        is_new = Notificaties(Door(), service).register(KLANTEN, link)
+        with contextlib.closing(Door()) as door:
+            is_new = Notificaties(door, service).register(KLANTEN, link)
     except NotificatiesError as fault:
         raise click.ClickException(str(fault)) from None
     what = "is registered" if is_new else "was registered already"
-    _show(
+    say(
         {"kanaal": KLANTEN.name, "registered": is_new},
+        f"the kanaal {KLANTEN.name} {what} at {service.api_root}",
         as_json,
-        lambda: [f"the kanaal {KLANTEN.name} {what} at {service.api_root}"],
     )
 
 
@@ -246,47 +245,22 @@ def _notificaties(settings: Settings) -> Service:
     return service
 
 
-def _change(ini: Path, change: Callable[[Outbox], int]) -> int:
-    """What the change returns, once it is committed. Raises `DatabaseUnavailable`."""
-    settings = Settings.from_ini(ini)
-    for _ in range(ATTEMPTS):
-        with contextlib.suppress(ConflictError):
-            return _changed(settings, change)
-    raise DatabaseUnavailable("others change the same all the time; try again")
-
-
-def _changed(settings: Settings, change: Callable[[Outbox], int]) -> int:
-    with _outbox(settings, read_only=False) as outbox:
-        return change(outbox)
-
-
-@contextlib.contextmanager
-def _outbox(settings: Settings, *, read_only: bool) -> Iterator[Outbox]:
-    """The outbox, in a transaction of its own. Raises `DatabaseUnavailable`."""
-    # tells that it reads a file which a server is writing to
-    logging.getLogger("ZODB.FileStorage").setLevel(logging.ERROR)
-    with _opened(settings, read_only=read_only) as database:
-        try:
-            with tree(database, "klanten notifications") as root:
-                check_version(root)
-                yield root.outbox
-        except ConflictError:
-            raise
-        except (POSError, *database.unavailable) as fault:
-            raise DatabaseUnavailable(
-                f"zodbconn.uri: the database fails ({type(fault).__name__}); has a server ever "
-                "been started with it?"
-            ) from fault
-
-
-def _opened(settings: Settings, *, read_only: bool = False) -> contextlib.closing[Database]:
-    timeout = settings.database_timeout
+def _serving(settings: Settings) -> contextlib.closing[Database]:
     return contextlib.closing(
-        open_database(settings.database_uri, read_only=read_only, timeout=timeout)
+        open_database(settings.database_uri, timeout=settings.database_timeout)
     )
 
 
-def _show(found: dict[str, Any], as_json: bool, lines: Callable[[], Any]) -> None:
-    """The finding, as one JSON object or as lines for a person."""
-    for line in [json.dumps(found)] if as_json else lines():
-        click.echo(line)
+def _change(ini: Path, change: Callable[[Outbox], int]) -> int:
+    """What the change returns, once it is committed. Raises `DatabaseUnavailable`."""
+    with opened(Settings.from_ini(ini)) as database:
+        for _ in range(ATTEMPTS):
+            with contextlib.suppress(ConflictError):
+                return _changed(database, change)
+    raise DatabaseUnavailable("others change the same messages all the time; try again")
+
+
+def _changed(database: Database, change: Callable[[Outbox], int]) -> int:
+    with tree(database, "klanten notifications") as root:
+        check_version(root)
+        return change(root.outbox)

@@ -10,7 +10,6 @@ waits, and one message at a time tries whether it is back), or of one message (t
 own, or is put aside, and the others go on). See `outage` and `ailments`.
 """
 
-import atexit
 import logging
 import threading
 import time
@@ -86,14 +85,13 @@ class Delivery:
     # --- its life -------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Run in a thread of this process, until its end.
+        """Run in a thread of this process, until `stop`.
 
         To be called in the process that serves: neither the thread nor an open database survives
         a fork, so a server that forks its workers must load the application after it does.
         """
         self._thread = threading.Thread(target=self.run, name="notifications", daemon=True)
         self._thread.start()
-        atexit.register(self.stop)
 
     def wake(self) -> None:
         """Something was written: look soon. Costs next to nothing, and waits for nothing."""
@@ -104,7 +102,6 @@ class Delivery:
         """Send nothing more, and wait for what is on its way, but not for longer than this."""
         self._end.set()
         self._news.set()
-        atexit.unregister(self.stop)
         if self._thread is not None:
             self._thread.join(seconds)
 
@@ -366,5 +363,6 @@ def includeme(config: Configurator) -> None:
     if service is None or not registry.settings["klanten"].deliver_notifications:
         return
     registry.delivery = Delivery(registry.database, Notificaties(registry.door, service))
+    registry.database.helpers += (registry.delivery.stop,)
     config.add_tween("klanten.delivery.wake_tween", over="pyramid_tm.tm_tween_factory")
     config.add_subscriber(lambda event: registry.delivery.start(), ApplicationCreated)

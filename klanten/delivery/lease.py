@@ -9,9 +9,9 @@ from secrets import token_hex
 from ..model.outbox import Lease
 
 # A killed process keeps others waiting for as long as this.
-LEASE_SECONDS = 20.0
+LEASE_SECONDS = 15.0
 # Some beats may come late, or not at all, before the lease is gone.
-RENEW_SECONDS = 6.0
+RENEW_SECONDS = 4.0
 
 
 class Claim:
