@@ -133,6 +133,23 @@ def open_database(
         raise DatabaseUnavailable(f"zodbconn.uri: {_reason(uri, fault)}") from fault
 
 
+@contextlib.contextmanager
+def bare_storage(uri: str) -> Iterator[Any]:
+    """The storage behind a URI, without a database on it: opening one writes a first object.
+
+    Raises `SettingsError` and `DatabaseUnavailable`.
+    """
+    factory, _ = _resolve(_with_parameters(uri, False, TIMEOUT, False))
+    try:
+        storage = factory()
+    except Exception as fault:
+        raise DatabaseUnavailable(f"zodbconn.uri: {_reason(uri, fault)}") from fault
+    try:
+        yield storage
+    finally:
+        storage.close()
+
+
 def file_of(uri: str) -> Path | None:
     """The file of a database that is one, None for a database behind a server."""
     scheme, _, rest = uri.partition("://")

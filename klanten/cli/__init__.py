@@ -7,6 +7,7 @@ from ..model.errors import DatabaseTooNew, DatabaseTooOld
 from ..outgoing.services import ServicesError
 from ..settings import SettingsError
 from ..storage import DatabaseUnavailable
+from .backups import backup, copy_database, restore
 from .check import check
 from .copying import copy_from
 from .duplicates import duplicates
@@ -61,7 +62,9 @@ def klanten() -> None:
     """
 
 
+klanten.add_command(backup)
 klanten.add_command(check)
+klanten.add_command(copy_database)
 klanten.add_command(copy_from)
 klanten.add_command(duplicates)
 klanten.add_command(export)
@@ -71,6 +74,7 @@ klanten.add_command(migrate)
 klanten.add_command(notifications)
 klanten.add_command(pack)
 klanten.add_command(reindex)
+klanten.add_command(restore)
 klanten.add_command(stats)
 klanten.add_command(token)
 klanten.add_command(verify)

@@ -1,0 +1,86 @@
+"""`klanten backup`, `restore` and `copy-database`: a database in another place."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ..settings import Settings
+from ..storage import bare_storage, open_database
+from ..upkeep import backup as backups
+from ..upkeep import moving
+from .databases import opened
+from .output import json_option, metered, say
+
+ini_argument = click.argument("ini", type=click.Path(path_type=Path))
+folder_argument = click.argument("folder", type=click.Path(path_type=Path))
+
+
+class Failed(click.ClickException):
+    """It was tried and did not work."""
+
+    exit_code = 1
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except (backups.BackupFailed, moving.CopyFailed, OSError) as fault:
+        raise Failed(str(fault)) from fault
+
+
+@click.command()
+@ini_argument
+@folder_argument
+@click.option("--full", is_flag=True, help="The whole database, not only what was added.")
+@json_option
+def backup(ini: Path, folder: Path, full: bool, as_json: bool) -> None:
+    """Make a backup in FOLDER while the server runs.
+
+    Of a database in a file the first backup is whole and the next ones hold what was added since;
+    keep all of a folder together. Of PostgreSQL each backup is whole, made by pg_dump. The files of
+    settings, clients and services are not in it.
+    """
+    with _failures():
+        result = backups.backup(Settings.from_ini(ini).database_uri, folder, full)
+    made = f"{result['file']}, {result['size'] / 1e6:,.1f} MB" if result["file"] else "nothing new"
+    say(result, made, as_json)
+
+
+@click.command()
+@ini_argument
+@folder_argument
+@json_option
+def restore(ini: Path, folder: Path, as_json: bool) -> None:
+    """Put the newest backup of FOLDER back, where the ini file names a database that is not there.
+
+    Nothing is ever overwritten. Look at the result with `klanten verify`.
+    """
+    with _failures():
+        result = backups.restore(Settings.from_ini(ini).database_uri, folder)
+    say(result, f"restored, {result['size'] / 1e6:,.1f} MB; now run klanten verify {ini}", as_json)
+
+
+@click.command()
+@ini_argument
+@click.argument("to_uri")
+@json_option
+def copy_database(ini: Path, to_uri: str, as_json: bool) -> None:
+    """Copy the database of the ini file to TO_URI, an empty one, with everything in it.
+
+    Stop the server first: what it writes meanwhile would stay behind. The copy is compared with
+    the original, every klant and every line of every audittrail. Then put TO_URI into the ini
+    file (there each percent sign is doubled, here it is not).
+    """
+    settings = Settings.from_ini(ini)
+    with _failures(), opened(settings) as source:
+        with bare_storage(to_uri) as target, metered() as meter:
+            moving.copy(source.storage, target, meter.show)
+        with contextlib.closing(open_database(to_uri)) as target, metered() as meter:
+            before, after = moving.digest(source, meter.show), moving.digest(target)
+        if before != after:
+            raise moving.CopyFailed(f"the copy is not the same: {after} instead of {before}")
+    text = f"copied and compared: {after['klanten']:,} klanten, {after['regels']:,} lines of trails"
+    say(after, text, as_json)

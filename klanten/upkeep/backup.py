@@ -1,0 +1,168 @@
+"""Backups of a database: of a file with repozo, of PostgreSQL with pg_dump.
+
+Both are made while the server runs. A folder holds any number of backups; what is put back is the
+newest, and only in an empty place.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ZODB.scripts import repozo
+
+from ..storage import DatabaseUnavailable, file_of
+
+DUMP = "klanten-{:%Y-%m-%d-%H-%M-%S}.dump"
+
+
+class BackupFailed(Exception):
+    """The backup was not made or not put back; the text is one line with the mend."""
+
+
+def backup(uri: str, folder: Path, full: bool = False) -> dict[str, Any]:
+    """Make a backup of the database behind a URI.
+
+    Of a file the first is whole, and the next ones hold what was added, unless `full` or the file
+    was packed. Returns the `file` that was made, None when nothing was added, and its `size`.
+    Raises `BackupFailed`.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    before = set(folder.iterdir())
+    file = file_of(uri)
+    if file is not None:
+        if not file.is_file():
+            raise BackupFailed(f"{file}: there is no database yet; start a server first")
+        _repozo("-B", "-r", str(folder), "-f", str(file), *(["-F"] if full else []))
+    else:
+        _dump(uri, folder / DUMP.format(datetime.now()))
+    made = [path for path in sorted(set(folder.iterdir()) - before) if path.suffix in SUFFIXES]
+    return {
+        "file": str(made[0]) if made else None,
+        "size": made[0].stat().st_size if made else 0,
+    }
+
+
+SUFFIXES = frozenset({".fs", ".deltafs", ".dump"})
+
+
+def restore(uri: str, folder: Path) -> dict[str, Any]:
+    """Put the newest backup of a folder back, where no database is yet.
+
+    Raises `BackupFailed`.
+    """
+    if not folder.is_dir():
+        raise BackupFailed(f"{folder}: there is no such folder; give one that `backup` filled")
+    file = file_of(uri)
+    if file is not None:
+        return _recover(folder, file)
+    return _load(uri, folder)
+
+
+# --- a file -------------------------------------------------------------------------------------
+
+
+def _recover(folder: Path, file: Path) -> dict[str, Any]:
+    if file.exists():
+        raise BackupFailed(f"{file}: there is a database already; move it away first")
+    if not any(folder.glob("*.fs")):
+        raise BackupFailed(f"{folder}: there is no backup of a file in it; give another folder")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _repozo("-R", "-w", "-r", str(folder), "-o", str(file))
+    return {"file": str(file), "size": file.stat().st_size}
+
+
+def _repozo(*arguments: str) -> None:
+    try:
+        repozo.main(list(arguments))
+    except SystemExit as end:
+        if end.code:
+            raise BackupFailed(f"repozo: {end.code}; nothing was changed") from None
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------
+
+
+def _dump(uri: str, target: Path) -> None:
+    partial = target.with_suffix(".partial")
+    with _client(uri) as (environment, name):
+        _run("pg_dump", "--format=custom", f"--file={partial}", name, environment=environment)
+    partial.chmod(0o600)
+    partial.rename(target)
+
+
+def _load(uri: str, folder: Path) -> dict[str, Any]:
+    dumps = sorted(folder.glob("*.dump"))
+    if not dumps:
+        raise BackupFailed(f"{folder}: there is no backup of PostgreSQL in it; give another folder")
+    with _client(uri) as (environment, name):
+        if _has_tables(uri):
+            raise BackupFailed(
+                "zodbconn.uri: the database is not empty; make a new one, and name that"
+            )
+        _run(
+            "pg_restore",
+            "--exit-on-error",
+            "--single-transaction",
+            "--no-owner",
+            "--dbname",
+            name,
+            str(dumps[-1]),
+            environment=environment,
+        )
+    return {"file": str(dumps[-1]), "size": dumps[-1].stat().st_size}
+
+
+@contextmanager
+def _client(uri: str) -> Iterator[tuple[dict[str, str], str]]:
+    """The environment and the name by which a client of PostgreSQL finds the database.
+
+    The password goes by the environment: everybody can see the arguments of a command.
+    """
+    if uri.partition(":")[0] not in ("postgresql", "postgres"):
+        raise BackupFailed(
+            "zodbconn.uri: only a file and PostgreSQL can be backed up here; run this where the "
+            "file of the ZEO server is, with an ini file that names it"
+        )
+    from psycopg2.extensions import make_dsn
+
+    from ..postgresql import read
+
+    parameters = dict(read(uri).parameters)
+    environment = dict(os.environ)
+    password = parameters.pop("password", None)
+    if password is not None:
+        environment["PGPASSWORD"] = password
+    yield environment, make_dsn(**parameters)
+
+
+def _has_tables(uri: str) -> bool:
+    import psycopg2
+    from psycopg2.extensions import make_dsn
+
+    from ..postgresql import read
+
+    try:
+        connection = psycopg2.connect(make_dsn(**read(uri).parameters))
+    except psycopg2.OperationalError as fault:
+        raise DatabaseUnavailable(f"zodbconn.uri: {' '.join(str(fault).split())}") from None
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_tables WHERE schemaname = current_schema() LIMIT 1")
+            return cursor.fetchone() is not None
+    finally:
+        connection.close()
+
+
+def _run(program: str, *arguments: str, environment: dict[str, str]) -> None:
+    if shutil.which(program, path=environment.get("PATH")) is None:
+        raise BackupFailed(f"{program} is not on the PATH; install the client of PostgreSQL")
+    ended = subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        raise BackupFailed(f"{program}: {' '.join(ended.stderr.split())[:500]}")

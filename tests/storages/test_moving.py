@@ -1,0 +1,152 @@
+"""Backups and copies: of a file and of PostgreSQL, put back and compared."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import webtest
+from click.testing import CliRunner, Result
+
+from klanten.cli import klanten
+from tests.factories import make_klant, make_person
+from tests.storages.servers import Postgres, Zeo
+
+MakeApp = Callable[..., webtest.TestApp]
+
+
+def ini(folder: Path, settings: dict[str, str], uri: str) -> str:
+    path = folder / f"{abs(hash(uri))}.ini"
+    lines = dict(settings) | {"zodbconn.uri": uri.replace("%", "%%")}
+    text = "\n".join(f"{name} = {value}" for name, value in lines.items())
+    path.write_text(f"[app:main]\nuse = egg:klanten\n{text}\n")
+    return str(path)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(klanten, list(arguments))
+
+
+def fill(app: webtest.TestApp) -> str:
+    url = app.post_json("/api/v1/klanten", make_person()).json["url"]
+    app.patch_json(url, {"achternaam": "Bakker"})
+    for _ in range(20):
+        app.post_json("/api/v1/klanten", make_klant())
+    app.delete(app.post_json("/api/v1/klanten", make_klant()).json["url"])
+    return str(url)
+
+
+def contents(app: webtest.TestApp, url: str) -> object:
+    return app.get("/api/v1/klanten").json, app.get(f"{url}/audittrail").json
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    return f"file://{tmp_path}/one.fs"
+
+
+def test_a_file_goes_to_postgresql_and_back(
+    make_app: MakeApp, tmp_path: Path, settings: dict[str, str], file: str, postgres: Postgres
+) -> None:
+    first = make_app(zodbconn__uri=file)
+    url = fill(first)
+    before = contents(first, url)
+    first.app.registry.database.close()
+    there = postgres.new_database("moving")
+    copied = run("copy-database", ini(tmp_path, settings, file), there, "--json")
+    assert copied.exit_code == 0, copied.output
+    assert json.loads(copied.stdout)["klanten"] == 21
+    assert json.loads(copied.stdout)["regels"] == 22
+    second = make_app(zodbconn__uri=there)
+    assert contents(second, url) == before
+    second.post_json("/api/v1/klanten", make_klant())
+    after = contents(second, url)
+    second.app.registry.database.close()
+    back = f"file://{tmp_path}/two.fs"
+    assert run("copy-database", ini(tmp_path, settings, there), back).exit_code == 0
+    assert run("verify", ini(tmp_path, settings, back)).exit_code == 0
+    assert contents(make_app(zodbconn__uri=back), url) == after
+
+
+def test_a_copy_goes_to_an_empty_database_only(
+    make_app: MakeApp, tmp_path: Path, settings: dict[str, str], file: str
+) -> None:
+    for uri in (file, f"file://{tmp_path}/two.fs"):
+        fill(make_app(zodbconn__uri=uri))
+    refused = run("copy-database", ini(tmp_path, settings, file), f"file://{tmp_path}/two.fs")
+    assert refused.exit_code == 3  # both are served
+    other = f"file://{tmp_path}/three.fs"
+    served = make_app(zodbconn__uri=other)
+    served.app.registry.database.close()
+    own = ini(tmp_path, settings, other)
+    refused = run("copy-database", own, other)
+    assert refused.exit_code == 3
+
+
+def test_a_file_is_backed_up_while_it_is_served_and_put_back(
+    make_app: MakeApp, tmp_path: Path, settings: dict[str, str], file: str
+) -> None:
+    app = make_app(zodbconn__uri=file)
+    url = fill(app)
+    folder = str(tmp_path / "backups")
+    whole = run("backup", ini(tmp_path, settings, file), folder, "--json")
+    assert whole.exit_code == 0, whole.output
+    assert json.loads(whole.stdout)["file"].endswith(".fs")
+    assert run("backup", ini(tmp_path, settings, file), folder).stdout.strip() == "nothing new"
+    app.patch_json(url, {"achternaam": "Slager"})
+    added = json.loads(run("backup", ini(tmp_path, settings, file), folder, "--json").stdout)
+    assert added["file"].endswith(".deltafs")
+    assert 0 < added["size"] < json.loads(whole.stdout)["size"]
+    before = contents(app, url)
+
+    elsewhere = ini(tmp_path, settings, f"file://{tmp_path}/new/place.fs")
+    restored = run("restore", elsewhere, folder)
+    assert restored.exit_code == 0, restored.output
+    assert run("verify", elsewhere).exit_code == 0
+    drilled = make_app(zodbconn__uri=f"file://{tmp_path}/new/place.fs")
+    assert contents(drilled, url) == before
+    again = run("restore", elsewhere, folder)
+    assert again.exit_code == 1
+    assert "already" in again.stderr
+
+
+def test_postgresql_is_backed_up_while_it_is_served_and_put_back(
+    make_app: MakeApp,
+    tmp_path: Path,
+    settings: dict[str, str],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", str(postgres.programs), prepend=":")
+    here, there = postgres.new_database("backed"), postgres.new_database("restored")
+    app = make_app(zodbconn__uri=here)
+    url = fill(app)
+    folder = str(tmp_path / "backups")
+    made = run("backup", ini(tmp_path, settings, here), folder)
+    assert made.exit_code == 0, made.output
+    restored = run("restore", ini(tmp_path, settings, there), folder)
+    assert restored.exit_code == 0, restored.output
+    assert contents(make_app(zodbconn__uri=there), url) == contents(app, url)
+    again = run("restore", ini(tmp_path, settings, there), folder)
+    assert again.exit_code == 1
+    assert "not empty" in again.stderr
+
+
+def test_what_can_not_be_backed_up_or_put_back_is_told_in_one_line(
+    tmp_path: Path, settings: dict[str, str], zeo: Zeo, file: str, postgres: Postgres
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    on_file, on_zeo = ini(tmp_path, settings, file), ini(tmp_path, settings, zeo.uri)
+    on_postgres = ini(tmp_path, settings, postgres.new_database("nothing"))
+    for arguments, words in [
+        (("backup", on_file, str(empty)), "no database yet"),
+        (("backup", on_zeo, str(empty)), "ZEO"),
+        (("restore", on_file, str(empty)), "no backup of a file"),
+        (("restore", on_postgres, str(empty)), "no backup of PostgreSQL"),
+        (("restore", on_file, str(tmp_path / "nowhere")), "no such folder"),
+    ]:
+        result = run(*arguments)
+        assert result.exit_code == 1, result.output
+        assert words in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
