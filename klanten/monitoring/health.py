@@ -15,6 +15,8 @@ from pyramid.response import Response
 from ..errors import OUTCOME, SERVICE_UNAVAILABLE, Outcome
 from ..model.errors import DatabaseTooNew, DatabaseTooOld
 
+PATIENCE: Final = 2.0
+"""Seconds that `/readyz` takes at most, whatever the limit for requests is."""
 HEADERS: Final = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 
@@ -26,13 +28,14 @@ def healthz(request: Request) -> Response:
 def readyz(request: Request) -> Response:
     """Whether the database answers, with the schema of this release."""
     try:
-        return _answer(200, status="ok", schema=request.registry.database_state.ready.get())
+        schema = request.registry.database_state.ready.get(PATIENCE)
     except (DatabaseTooNew, DatabaseTooOld) as fault:
         return _unavailable(request, fault, str(fault))
     except TimeoutError as fault:
         return _unavailable(request, fault, "the database does not answer in time")
     except Exception as fault:
         return _unavailable(request, fault, "the database can't be reached")
+    return _answer(200, status="ok", schema=schema)
 
 
 def _unavailable(request: Request, fault: Exception, reason: str) -> Response:

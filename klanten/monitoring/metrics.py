@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib import metadata
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -27,6 +27,7 @@ from ..security import Refused
 from ..storage import Database
 from . import meters, server
 from .health import add_page
+from .recent import Recent
 from .state import Figures
 
 NOT_HERE: Final = Refused(
@@ -34,6 +35,10 @@ NOT_HERE: Final = Refused(
     "De metingen zijn er alleen voor de netwerken in klanten.monitoring.allow_networks.",
 )
 SUBJECT: Final = "subject"
+PATIENCE: Final = 1.0
+"""Seconds that a scrape waits for the database: less than any usual limit of Prometheus."""
+
+T = TypeVar("T")
 
 
 def metrics(request: Request) -> Response:
@@ -140,23 +145,26 @@ def storage_cache_hits(storage: Any) -> int:
 def database(registry: Registry) -> Iterator[Metric]:
     """Whether the database answers, and what it says; nothing when it does not."""
     state = registry.database_state
-    figures = None
-    try:
-        state.ready.get()
-        figures = state.figures.get()
-        is_up = 1
-    except Exception:  # the log tells, in the line of readyz or of who needed the database
-        is_up = 0
+    is_up = _answer(state.ready) is not None
     yield GaugeMetricFamily(
-        "klanten_database_up", "Whether the database answers, with a schema that fits.", is_up
+        "klanten_database_up", "Whether the database answers, with a schema that fits.", int(is_up)
     )
     yield GaugeMetricFamily(
         "klanten_outbox_has_receiver",
         "Whether there is a Notificaties API for the messages in the outbox.",
         int(registry.services.notificaties is not None),
     )
+    figures = _answer(state.figures) if is_up else None
     if figures:
         yield from stored(figures)
+
+
+def _answer(question: Recent[T]) -> T | None:
+    """The answer; None when there is none: the log tells why, where the database is needed."""
+    try:
+        return question.get(PATIENCE)
+    except Exception:
+        return None
 
 
 def stored(figures: Figures) -> Iterator[Metric]:

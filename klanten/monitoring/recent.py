@@ -12,24 +12,26 @@ T = TypeVar("T")
 class Recent(Generic[T]):
     """What a question was answered at most `age` seconds ago.
 
-    Nobody waits for it longer than `patience` seconds after it was asked, and it is asked once at
-    a time, in a thread of its own: when the answer never comes, one thread hangs and no other.
+    It is asked once at a time, in a thread of its own: when the answer never comes, one thread
+    hangs and no other.
     """
 
-    def __init__(self, ask: Callable[[], T], age: float, patience: float) -> None:
+    def __init__(self, ask: Callable[[], T], age: float) -> None:
         self._ask = ask
         self._age = age
-        self._patience = patience
         self._lock = threading.Lock()
         self._answer: Future[T] | None = None
         self._asked = 0.0
 
-    def get(self) -> T:
-        """The answer. Raises TimeoutError when there is none yet, and what the asking raised."""
+    def get(self, patience: float) -> T:
+        """The answer, within so many seconds since it was asked for.
+
+        Raises TimeoutError when there is none by then, and whatever the asking raised.
+        """
         with self._lock:
             if self._answer is None or self._is_old(self._answer):
                 self._answer = self._ask_again()
-            answer, end = self._answer, self._asked + self._patience
+            answer, end = self._answer, self._asked + patience
         return answer.result(max(0.0, end - time.monotonic()))
 
     def _is_old(self, answer: Future[T]) -> bool:

@@ -20,8 +20,6 @@ from ..patience import Watch
 from ..storage import Database, tree
 from .recent import Recent
 
-PATIENCE: Final = 2.0
-"""Seconds that somebody waits for an answer, whatever the limit for requests is."""
 AGE: Final = 1.0
 FIGURES_AGE: Final = 5.0
 ENOUGH: Final = 2_000
@@ -59,8 +57,8 @@ class DatabaseState:
         self.database = database
         self.timeout = timeout
         self.limit = Watch(timeout / WATCHES, database.cut).until if database.cut else nullcontext
-        self.ready = Recent(self._version, AGE, PATIENCE)
-        self.figures = Recent(self._figures, FIGURES_AGE, PATIENCE)
+        self.ready = Recent(self._version, AGE)
+        self.figures = Recent(self._figures, FIGURES_AGE)
 
     def _version(self) -> int:
         with self._reading() as root:

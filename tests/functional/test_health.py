@@ -89,8 +89,7 @@ def test_a_database_that_is_away_is_not_ready_until_it_is_back(on_zeo, zeo):
 
 
 def test_a_database_that_says_nothing_is_not_ready_until_it_speaks(on_zeo, zeo, monkeypatch):
-    state = on_zeo.app.registry.database_state
-    monkeypatch.setattr(state.ready, "_patience", 0.2)
+    monkeypatch.setattr("klanten.monitoring.health.PATIENCE", 0.2)
     zeo.pause()
     answer = on_zeo.get("/readyz", status=503)
     assert answer.json["reason"] == "the database does not answer in time"
@@ -136,32 +135,31 @@ class Oracle:
 def test_an_answer_counts_for_a_while():
     oracle = Oracle()
     oracle.may_answer.set()
-    recent = Recent(oracle, age=3600, patience=60)
-    assert [recent.get() for _ in range(3)] == [1, 1, 1]
+    recent = Recent(oracle, age=3600)
+    assert [recent.get(60) for _ in range(3)] == [1, 1, 1]
 
 
 def test_an_old_answer_is_asked_anew():
     oracle = Oracle()
     oracle.may_answer.set()
-    recent = Recent(oracle, age=-1, patience=60)
-    assert [recent.get() for _ in range(3)] == [1, 2, 3]
+    recent = Recent(oracle, age=-1)
+    assert [recent.get(60) for _ in range(3)] == [1, 2, 3]
 
 
 def test_nobody_waits_longer_than_the_patience_and_one_thread_asks():
     oracle = Oracle()
-    recent = Recent(oracle, age=-1, patience=0.05)
+    recent = Recent(oracle, age=-1)
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            recent.get()
+            recent.get(0.05)
     assert oracle.asked == 1
     oracle.may_answer.set()
-    recent._patience = 60
-    assert recent.get() == 1
-    assert recent.get() == 2
+    assert recent.get(60) == 1
+    assert recent.get(60) == 2
 
 
 def test_a_failure_is_the_answer():
-    recent: Recent[float] = Recent(lambda: 1 / 0, age=3600, patience=60)
+    recent: Recent[float] = Recent(lambda: 1 / 0, age=3600)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            recent.get()
+            recent.get(60)

@@ -237,6 +237,16 @@ def test_a_database_that_is_away_leaves_the_other_figures(app, monkeypatch):
     assert "klanten_outbox_pending" not in found.names
 
 
+def test_figures_that_take_long_are_left_out(app, monkeypatch):
+    slow = threading.Event()
+    monkeypatch.setattr("klanten.monitoring.metrics.PATIENCE", 0.3)
+    monkeypatch.setattr(app.app.registry.database, "getSize", lambda: slow.wait(60))
+    found = scrape(app)
+    slow.set()
+    assert found("klanten_database_up") == 1
+    assert "klanten_outbox_pending" not in found.names
+
+
 def test_the_build_tells_version_and_storage(app):
     [labels] = [labels for name, labels in scrape(app).samples if name == "klanten_build_info"]
     assert dict(labels).keys() == {"version", "python", "storage"}
