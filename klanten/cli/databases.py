@@ -2,10 +2,9 @@
 
 import contextlib
 import logging
-import pickle
+import traceback
 from collections.abc import Iterator
 
-from ZODB.FileStorage.format import CorruptedError
 from ZODB.POSException import POSError
 
 from ..evolve import check_version
@@ -14,8 +13,7 @@ from ..settings import Settings
 from ..storage import Database, DatabaseUnavailable, open_database
 from ..transfer.transactions import reading
 
-# What loading an object from a damaged file raises.
-_BROKEN = (POSError, CorruptedError, pickle.UnpicklingError, EOFError)
+STORAGES = frozenset({"ZODB", "ZEO", "relstorage"})
 
 
 @contextlib.contextmanager
@@ -30,13 +28,23 @@ def opened(settings: Settings, *, read_only: bool = False) -> Iterator[Database]
         )
         try:
             yield database
-        except (*_BROKEN, *database.unavailable) as fault:
+        except Exception as fault:
+            if not _is_of(database, fault):
+                raise
             reason = " ".join(str(fault).split())
             raise DatabaseUnavailable(
                 f"zodbconn.uri: the database fails ({type(fault).__name__}): {reason}"
             ) from fault
         finally:
             database.close()
+
+
+def _is_of(database: Database, fault: Exception) -> bool:
+    """Whether the database failed: reading a damaged file may raise nearly anything."""
+    if isinstance(fault, (POSError, *database.unavailable)):
+        return True
+    frames = (frame for frame, _ in traceback.walk_tb(fault.__traceback__))
+    return any(frame.f_globals["__name__"].partition(".")[0] in STORAGES for frame in frames)
 
 
 @contextlib.contextmanager

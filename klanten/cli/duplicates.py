@@ -10,6 +10,7 @@ from ..model.klant import Klant
 from ..model.postings import Posting, Selection
 from ..model.root import Root
 from ..settings import Settings
+from ..transfer.exporting import found
 from .databases import stored
 from .output import json_option, say
 
@@ -58,7 +59,7 @@ def shared(tree: Root) -> Iterator[Group]:
             tree._p_jar.cacheGC()
         if key.startswith(prefixes) and size(posting) > 1:
             name, _, value = key.partition("=")
-            klanten = tree.fetch(Selection([posting]))
+            klanten = found(tree, Selection([posting]))
             yield Group(name, value, [_named(klant) for klant in klanten])
 
 

@@ -1,5 +1,6 @@
 """`klanten export`: its arguments, its words and its exit statuses."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -7,6 +8,7 @@ import stat
 
 import pytest
 
+from klanten.storage import open_database, tree
 from klanten.transfer.formats import NAMES
 from tests.factories import make_klant, make_person
 from tests.operator import only_line
@@ -136,3 +138,13 @@ def test_export_needs_a_database(operator, tmp_path):
     assert "zodbconn.uri" in only_line(operator.run("export", tmp_path / "k.jsonl"), 3)
     assert not operator.database.exists()
     assert os.listdir(tmp_path) == ["service"] or not (tmp_path / "k.jsonl").exists()
+
+
+@pytest.mark.parametrize("command", ["export", "duplicates"])
+def test_an_index_that_names_what_is_not_there_is_one_line(operator, command, tmp_path):
+    operator.fill(make_klant(emailadres="a@x.nl"), make_klant(emailadres="a@x.nl"))
+    database = open_database(f"file://{operator.database}")
+    with contextlib.closing(database), tree(database) as root:
+        root.documents.remove(0)
+    arguments = [tmp_path / "k.jsonl"] if command == "export" else []
+    assert "run `klanten reindex`" in only_line(operator.run(command, *arguments), 3)
