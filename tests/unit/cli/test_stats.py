@@ -1,5 +1,7 @@
 """`klanten stats`: what is in the database."""
 
+import re
+
 from klanten.model.root import SCHEMA_VERSION
 from tests.factories import make_klant
 
