@@ -2,31 +2,27 @@
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from pyramid.paster import setup_logging
-from ZODB.POSException import ConflictError
 
 from ..delivery import Delivery
-from ..evolve import check_version
 from ..kanalen import KLANTEN
-from ..model.outbox import Failure, Outbox
+from ..model.outbox import Failure
 from ..outgoing.door import Door
 from ..outgoing.location import Location, LocationError
 from ..outgoing.notificaties import MAX_LINK, Notificaties, NotificatiesError
 from ..outgoing.services import Service, Services
 from ..settings import Settings, SettingsError
-from ..storage import Database, DatabaseUnavailable, open_database, prepare, tree
-from .databases import opened, stored
+from ..storage import Database, open_database, prepare
+from .databases import stored
 from .output import json_option, say
 from .stats import waiting
-
-# A deliverer may change the same things at the same moment.
-ATTEMPTS = 10
+from .upkeep import perform
 
 
 @click.group()
@@ -114,9 +110,9 @@ def retry(ini: Path, numbers: tuple[str, ...], every: bool, as_json: bool) -> No
     NUMBER is as `failed` lists it. Exit status 1 when one of them is not put aside.
     """
     _require_one_of(numbers, every)
-    count = _change(ini, lambda outbox: outbox.retry(_put_aside(outbox) if every else numbers))
-    say({"retried": count}, f"{count:,} messages will be delivered again", as_json)
-    _require_all(count, numbers)
+    result = perform(Settings.from_ini(ini), "retry", numbers=numbers, all=every)
+    say(result, f"{result['retried']:,} messages will be delivered again", as_json)
+    _require_all(result["retried"], numbers)
 
 
 @notifications.command()
@@ -136,19 +132,11 @@ def drop(
     _require_one_of(numbers, all_failed, every)
     if every and not yes:
         click.confirm("Shall no subscriber ever hear of what waits?", abort=True, err=True)
-
-    def forget(outbox: Outbox) -> int:
-        count = outbox.drop(_put_aside(outbox) if all_failed or every else numbers)
-        rest = list(outbox) if every else []
-        return count + sum(map(outbox.discard, rest))
-
-    count = _change(ini, forget)
-    say({"dropped": count}, f"{count:,} messages are dropped", as_json)
-    _require_all(count, numbers)
-
-
-def _put_aside(outbox: Outbox) -> list[str]:
-    return [failure.number for failure in outbox.failures()]
+    result = perform(
+        Settings.from_ini(ini), "drop", numbers=numbers, all=all_failed or every, waiting=every
+    )
+    say(result, f"{result['dropped']:,} messages are dropped", as_json)
+    _require_all(result["dropped"], numbers)
 
 
 def _require_one_of(*choices: object) -> None:
@@ -249,18 +237,3 @@ def _serving(settings: Settings) -> contextlib.closing[Database]:
     return contextlib.closing(
         open_database(settings.database_uri, timeout=settings.database_timeout)
     )
-
-
-def _change(ini: Path, change: Callable[[Outbox], int]) -> int:
-    """What the change returns, once it is committed. Raises `DatabaseUnavailable`."""
-    with opened(Settings.from_ini(ini)) as database:
-        for _ in range(ATTEMPTS):
-            with contextlib.suppress(ConflictError):
-                return _changed(database, change)
-    raise DatabaseUnavailable("others change the same messages all the time; try again")
-
-
-def _changed(database: Database, change: Callable[[Outbox], int]) -> int:
-    with tree(database, "klanten notifications") as root:
-        check_version(root)
-        return change(root.outbox)

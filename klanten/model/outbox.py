@@ -94,7 +94,7 @@ class Outbox(Persistent):
         self._messages: Sharded[bytes] = Sharded(SHARDS)
         for tree in self._messages.trees:
             tree[GUARD] = b""
-        self._failed: OOBTree[str, bytes] = OOBTree()
+        self._failed: OOBTree[str, bytes] = OOBTree({GUARD: b""})
         self.lease = Lease()
 
     def put(self, klant: Klant, body: Body, bewerking: Bewerking) -> None:
@@ -147,20 +147,20 @@ class Outbox(Persistent):
 
     def failures(self) -> Iterator[Failure]:
         """The messages that were put aside."""
-        for number, stored in self._failed.items():
+        for number, stored in self._failed.items(GUARD, excludemin=True):
             content, reason, moment = orjson.loads(stored)
             yield Failure(number, _message(number, content), reason, moment)
 
     def retry(self, numbers: Iterable[str]) -> int:
         """Let messages that were put aside be delivered after all; how many there were of them."""
-        found = [number for number in numbers if number in self._failed]
+        found = [number for number in numbers if number in self._failed and number != GUARD]
         for number in found:
             self._put(number, orjson.loads(self._failed.pop(number))[0])
         return len(found)
 
     def drop(self, numbers: Iterable[str]) -> int:
         """Forget messages that were put aside; how many there were of them."""
-        return sum(self._failed.pop(number, None) is not None for number in numbers)
+        return sum(bool(self._failed.pop(number, None)) for number in numbers if number != GUARD)
 
     def _put(self, number: str, content: Iterable[str]) -> None:
         # orjson shrinks a large buffer in place: a kept result would occupy all of it

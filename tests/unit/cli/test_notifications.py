@@ -1,9 +1,8 @@
 """`klanten notifications`, on a database and a Notificaties API of its own."""
 
-import importlib
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from klanten import delivery
 from klanten.cli import klanten
 from klanten.model.audittrail import Actie, Bewerking
 from klanten.storage import open_database, prepare, tree
+from klanten.upkeep import tasks
 from tests.factories import make_klant
 from tests.neighbours.notificaties import Notificaties
 from tests.neighbours.server import CLIENT_ID, SECRET, status
@@ -189,19 +189,21 @@ def test_what_waits_is_dropped_only_by_who_is_sure(ini, path):
 
 def test_a_change_that_meets_another_is_tried_again(ini, path, monkeypatch):
     fill(path, aside=1)
-    notifications = importlib.import_module("klanten.cli.notifications")
-    changed = notifications._changed
     met = [ConflictError(), ConflictError()]
 
-    def meet(*arguments: Any) -> int:
-        if met:
-            raise met.pop()
-        return changed(*arguments)
+    @contextmanager
+    def tree_or_conflict(*arguments: Any) -> Iterator[Any]:
+        with tree(*arguments) as root:
+            yield root
+            if met:
+                raise met.pop()
 
-    monkeypatch.setattr(notifications, "_changed", meet)
+    monkeypatch.setattr(tasks, "tree", tree_or_conflict)
     assert run(ini, "retry", "--all") == "1 messages will be delivered again\n"
-    met.extend([ConflictError()] * 100)
-    assert run(ini, "retry", "--all", status=3).count("\n") == 1
+    assert counts(ini) == (1, 0)
+    met.extend(ConflictError() for _ in range(100))
+    assert run(ini, "drop", "--all", "--yes", status=3).count("\n") == 1
+    assert counts(ini) == (1, 0)
 
 
 @pytest.mark.parametrize("arguments", [("retry", "--all"), ("drop", "--all", "--yes")])

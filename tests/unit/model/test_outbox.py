@@ -172,6 +172,26 @@ def test_a_message_that_was_put_aside_may_be_dropped(outbox):
     assert list(outbox) == []
 
 
+def test_the_last_that_was_put_aside_may_go_while_another_comes(stored, write_at_once):
+    outbox = stored(Outbox())
+    first, second = put(outbox), put(outbox)
+    outbox.put_aside(first, "400", "now")
+    outbox._p_jar.transaction_manager.commit()
+    after = write_at_once(
+        lambda outbox: outbox.retry([first]),
+        lambda outbox: outbox.put_aside(second, "404", "now"),
+    )
+    assert list(after) == [first]
+    assert [failure.number for failure in after.failures()] == [second]
+
+
+@pytest.mark.parametrize("change", [Outbox.retry, Outbox.drop])
+def test_what_was_put_aside_has_a_number(outbox, change):
+    put(outbox)
+    assert change(outbox, [GUARD]) == 0
+    assert list(outbox.failures()) == []
+
+
 # --- many writers and a deliverer ---------------------------------------------------------------
 
 
