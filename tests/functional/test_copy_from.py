@@ -227,6 +227,18 @@ def test_klanten_that_exchanged_their_numbers_follow(source, operator, copied):
     assert len(operator.audittrail(one)) == 3
 
 
+def test_a_klant_whose_new_number_stays_taken_is_rejected_and_left_alone(source, operator, copied):
+    gone, moved = source.create(klantnummer="A1"), source.create(klantnummer="A2")
+    copied()
+    source.delete(gone)
+    source.change(moved, klantnummer="A1")
+    summary = copied(exit_code=1)
+    assert summary["rejected"] == 1
+    assert summary["comparison"]["different"] == [moved]
+    assert [klant["klantnummer"] for klant in operator.klanten()] == ["A1", "A2"]
+    assert len(operator.audittrail(moved)) == 1
+
+
 # --- what may not be had ------------------------------------------------------------------------
 
 
@@ -414,9 +426,10 @@ def test_a_klant_that_a_page_missed_is_not_deleted(stranger, operator, from_stra
     stranger.add(1)
     from_stranger()
     stranger.hidden = [stranger.klanten[1]["url"]]
+    stranger.klanten[1]["achternaam"] = "Vries"
     summary = from_stranger("--delete", exit_code=1)
     assert (summary["deleted"], summary["vanished"]) == (0, [])
-    assert len(operator.klanten()) == 2
+    assert [klant["achternaam"] for klant in operator.klanten()] == ["", "Vries"]
 
 
 @pytest.mark.parametrize("url", ["https://bron.nl/klanten/1", "", UUIDS[0].replace("-4", "-1", 1)])
