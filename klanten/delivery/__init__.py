@@ -106,7 +106,7 @@ class Delivery:
             self._thread.join(seconds)
 
     def run(self) -> None:
-        """Deliver until `stop` is called by another thread or a signal handler."""
+        """Deliver until `stop` is called by another thread."""
         with ThreadPoolExecutor(WORKERS, "notification") as workers:
             while not self._is_ending():
                 self._step_safely(workers)
@@ -269,28 +269,34 @@ class Delivery:
         """
         self._round_ends = time.monotonic() + ROUND_SECONDS
         waiting, reports = deque(errands), list[Report]()
+        begun: list[Future[None]] = []
         running: set[Future[None]] = set()
-        while running or self._may_begin(waiting):
-            joins = len(running) < WORKERS and self._may_begin(waiting)
+        while running or (waiting and self._goes_on()):
+            joins = bool(waiting) and len(running) < WORKERS and self._goes_on()
             if joins:
-                running.add(workers.submit(self._work, waiting, reports))
+                begun.append(workers.submit(self._work, waiting, reports))
+                running.add(begun[-1])
             running = wait(running, JOIN_SECONDS if joins else RENEW_SECONDS / 2).not_done
             self._keep_lease()
         self._learn(reports)
+        for work in begun:
+            work.result()
 
-    def _may_begin(self, waiting: deque[Errand]) -> bool:
-        return bool(waiting) and time.monotonic() < self._round_ends and not self._is_ending()
+    def _goes_on(self) -> bool:
+        """Whether another message may be sent in this round."""
+        in_time = time.monotonic() < self._round_ends
+        return in_time and self._claim.holds and not self._is_ending()
 
     def _work(self, waiting: deque[Errand], reports: list[Report]) -> None:
         """Run errands as long as there are any; the first message that fails ends the round."""
-        while self._may_begin(waiting):
+        while waiting and self._goes_on():
             with suppress(IndexError):  # another worker was faster
                 self._run_errand(waiting.popleft(), reports)
 
     def _run_errand(self, errand: Errand, reports: list[Report]) -> None:
         """Send the messages of a klant one by one, until one does not get through."""
         for number, message in errand:
-            if not self._claim.holds or self._is_ending():
+            if not self._goes_on():
                 return
             reaction = self._notificaties.publish(message)
             reports.append((number, reaction))
