@@ -56,6 +56,7 @@ clean: ## Remove the environment and all that was made, but not var/
 	@touch $@
 
 .venv/tested: .venv/served
+	@.ci/programs nginx chromium chromedriver
 	@echo "Installing the tools for the tests in .venv ..."
 	@$(PIP) --no-build-isolation --editable '.[test]'
 	@touch $@

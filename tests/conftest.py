@@ -1,6 +1,7 @@
 """Fixtures that every test may use: a clients file, a database on disk, the application."""
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,18 @@ CLIENTS = {
 }
 
 
-@pytest.fixture
-def clients_file(tmp_path: Path) -> Path:
-    """A clients.ini with a client for each scope, one with all and one with none."""
-    path = tmp_path / "clients.ini"
-    path.write_text(
-        "\n".join(
-            f"[{name}]\nsecret = {SECRET}\nlabel = Label of {name}\nscopes = {scopes}"
-            for name, scopes in CLIENTS.items()
-        )
-    )
-    path.chmod(0o600)
-    return path
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, visibly, what needs a program that is not here (`.ci/programs` installs them)."""
+    missing = {
+        item: mark.args[0]
+        for item in items
+        if (mark := item.get_closest_marker("program")) and shutil.which(mark.args[0]) is None
+    }
+    if missing:
+        names = ", ".join(sorted(set(missing.values())))
+        print(f"\n{len(missing)} tests are left out: not installed: {names}", file=sys.stderr)
+        config.hook.pytest_deselected(items=list(missing))
+        items[:] = [item for item in items if item not in missing]
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +55,35 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def clients_file(tmp_path: Path) -> Path:
+    """A clients.ini with a client for each scope, one with all and one with none."""
+    return new_clients_file(tmp_path)
+
+
+@pytest.fixture
 def settings(tmp_path: Path, clients_file: Path, new_database: Path) -> dict[str, str]:
     """The settings of a server with a database of its own; loopback subjects may be fetched."""
+    return new_settings(tmp_path, clients_file, new_database)
+
+
+def new_clients_file(folder: Path) -> Path:
+    path = folder / "clients.ini"
+    path.write_text(
+        "\n".join(
+            f"[{name}]\nsecret = {SECRET}\nlabel = Label of {name}\nscopes = {scopes}"
+            for name, scopes in CLIENTS.items()
+        )
+    )
+    path.chmod(0o600)
+    return path
+
+
+def new_settings(folder: Path, clients: Path, new_database: Path) -> dict[str, str]:
     for end in ("", ".index"):
-        shutil.copy(f"{new_database}{end}", f"{tmp_path}/klanten.fs{end}")
+        shutil.copy(f"{new_database}{end}", f"{folder}/klanten.fs{end}")
     return {
-        "zodbconn.uri": f"file://{tmp_path}/klanten.fs",
-        "klanten.clients": str(clients_file),
+        "zodbconn.uri": f"file://{folder}/klanten.fs",
+        "klanten.clients": str(clients),
         "klanten.subject.allow_networks": "127.0.0.0/8 ::1/128",
     }
 
@@ -85,6 +108,17 @@ def make_app(settings: dict[str, str]) -> Iterator[Callable[..., webtest.TestApp
 def app(make_app: Callable[..., webtest.TestApp]) -> webtest.TestApp:
     """The application; a request without a token of its own has that of the client `all`."""
     return make_app()
+
+
+@pytest.fixture(scope="module")
+def shared_app(
+    tmp_path_factory: pytest.TempPathFactory, new_database: Path
+) -> Iterator[webtest.TestApp]:
+    """One application for a whole module: for tests that only read, or look at no other klant."""
+    folder = tmp_path_factory.mktemp("shared")
+    app = klanten.main(None, **new_settings(folder, new_clients_file(folder), new_database))
+    yield webtest.TestApp(app, extra_environ={"HTTP_AUTHORIZATION": bearer("all")})
+    app.registry.database.close()
 
 
 @pytest.fixture
