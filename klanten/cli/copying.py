@@ -34,7 +34,11 @@ SHOWN = 10
 @click.command(name="copy-from")
 @click.argument("ini", type=click.Path(path_type=Path))
 @click.argument("url")
-@click.option("--delete", is_flag=True, help="Remove klanten that are gone at the source.")
+@click.option(
+    "--delete",
+    is_flag=True,
+    help="Remove every klant that the source does not have, also one that never came from it.",
+)
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path, dir_okay=False),
