@@ -66,7 +66,10 @@ def assemble(settings: Settings) -> Router:
             config.include(room, route_prefix=prefix)
         config.commit()
         fix_request_class(config)
-        return config.make_wsgi_app()
+        application = config.make_wsgi_app()
+        # to the start only: nobody listens to what happens during a request
+        config.registry.has_listeners = False
+        return application
 
 
 def fix_request_class(config: Configurator) -> None:
