@@ -50,7 +50,7 @@ class Claim:
         if not self.is_free(lease):
             self._renewed = None
             return False
-        if lease.holder != self.name or self._renewed is None or self.is_due:
+        if lease.holder != self.name or not self.holds or self.is_due:
             self._renewed = self._clock()
             lease.holder = self.name
             lease.beat += 1

@@ -113,6 +113,17 @@ def test_what_other_processes_write_is_found(database, api, start):
     assert api.sent == ["a"]
 
 
+def test_delivery_goes_on_after_a_long_silence(database, api, start, monkeypatch):
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.1)
+    delivery = start()
+    write(database, "a")
+    until_empty(database)
+    until(lambda: not delivery._claim.holds)
+    write(database, "b")
+    until_empty(database)
+    assert api.sent == ["a", "b"]
+
+
 def test_of_two_who_could_deliver_one_does(database, api, start):
     for _ in range(2):
         start()

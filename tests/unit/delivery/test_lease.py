@@ -74,6 +74,16 @@ def test_a_holder_that_is_silent_loses_the_lease(lease, clock, one, other):
     assert not one.take(lease)
 
 
+def test_a_holder_that_had_nothing_to_do_for_long_takes_its_lease_anew(lease, clock, one):
+    one.take(lease)
+    beat = lease.beat
+    clock.pass_by(100 * LEASE_SECONDS)
+    assert not one.holds
+    assert one.take(lease)
+    assert one.holds
+    assert lease.beat == beat + 1
+
+
 def test_silence_counts_from_when_it_is_first_seen(lease, clock, one, other):
     one.take(lease)
     clock.pass_by(100 * LEASE_SECONDS)
