@@ -36,34 +36,34 @@ def test_a_server_is_alive_and_ready(app):
 
 
 @pytest.mark.parametrize("page", PAGES[:2])
-def test_anyone_may_ask_and_the_answer_is_not_kept(app, page):
+def test_anyone_may_ask_and_the_answer_is_not_kept(shared_app, page):
     environ = {"HTTP_AUTHORIZATION": "", "REMOTE_ADDR": "192.0.2.1"}
-    answer = app.get(page, extra_environ=environ, headers={"Accept": "text/html"})
+    answer = shared_app.get(page, extra_environ=environ, headers={"Accept": "text/html"})
     assert answer.content_type == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
     assert "API-version" not in answer.headers
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_head_is_get_without_the_body(app, page):
+def test_head_is_get_without_the_body(shared_app, page):
     environ = {"REMOTE_ADDR": "127.0.0.1"}
-    got = app.get(page, extra_environ=environ)
-    head = app.head(page, extra_environ=environ)
+    got = shared_app.get(page, extra_environ=environ)
+    head = shared_app.head(page, extra_environ=environ)
     assert (head.status_int, head.body) == (200, b"")
     assert head.content_type == got.content_type
 
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_other_methods_are_refused(app, page, method):
-    answer = app.request(page, method=method, status=405)
+def test_other_methods_are_refused(shared_app, page, method):
+    answer = shared_app.request(page, method=method, status=405)
     assert answer.json["code"] == "method_not_allowed"
     assert answer.headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_they_are_no_part_of_the_api(app, page):
-    app.get(f"/api/v1{page}", status=404)
+def test_they_are_no_part_of_the_api(shared_app, page):
+    shared_app.get(f"/api/v1{page}", status=404)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import webtest
 from prometheus_client.parser import text_string_to_metric_families
 from ZODB.POSException import ConflictError
 
-from klanten.execution import write_lock
+from klanten.execution import WAITED, write_lock
 from klanten.model.audittrail import Actie
 from klanten.model.root import Root
 from klanten.monitoring.state import backlog
@@ -108,8 +108,8 @@ def test_durations_are_counted_in_buckets(app):
     assert 0 < grown("klanten_request_seconds_sum", operation="klant_list") < 60
 
 
-def test_the_first_failure_is_seen_as_a_change(app):
-    found = scrape(app).samples
+def test_the_first_failure_is_seen_as_a_change(shared_app):
+    found = scrape(shared_app).samples
     for operation in ("klant_read", "klant_create", "audittrail_list"):
         for status in ("500", "503"):
             labels = (("operation", operation), ("status", status))
@@ -190,6 +190,12 @@ def test_the_wait_for_the_write_lock_is_counted(app):
         assert grown("klanten_write_lock_wait_seconds_count") == 1
 
 
+def test_the_waits_of_all_turns_of_a_request_add_up(app):
+    environ = {WAITED: 5.0}
+    with app.app.execution_policy.inner._turn(environ):
+        assert 5 <= environ[WAITED] < 6
+
+
 def test_the_wait_for_the_write_lock_is_measured(server: Server, app):
     waiting = threading.Thread(target=server.request, args=("POST", "/klanten", make_klant()))
     with growth(app) as grown:
@@ -247,8 +253,10 @@ def test_figures_that_take_long_are_left_out(app, monkeypatch):
     assert "klanten_outbox_pending" not in found.names
 
 
-def test_the_build_tells_version_and_storage(app):
-    [labels] = [labels for name, labels in scrape(app).samples if name == "klanten_build_info"]
+def test_the_build_tells_version_and_storage(shared_app):
+    [labels] = [
+        labels for name, labels in scrape(shared_app).samples if name == "klanten_build_info"
+    ]
     assert dict(labels).keys() == {"version", "python", "storage"}
     assert dict(labels)["storage"] == "FileStorage"
 
@@ -406,9 +414,9 @@ def server_of(server: Server, app: webtest.TestApp) -> Any:
     return found[0]
 
 
-def test_another_server_has_no_queue_to_show(app):
-    assert "klanten_server_queue" not in scrape(app).names
-    assert "klanten_requests_total" in scrape(app).names
+def test_another_server_has_no_queue_to_show(shared_app):
+    assert "klanten_server_queue" not in scrape(shared_app).names
+    assert "klanten_requests_total" in scrape(shared_app).names
 
 
 # --- several processes --------------------------------------------------------------------------
@@ -460,8 +468,8 @@ PROXY_HEADERS = [
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
-def test_this_machine_may_see_the_figures(app, address):
-    answer = app.get("/metrics", extra_environ={"REMOTE_ADDR": address})
+def test_this_machine_may_see_the_figures(shared_app, address):
+    answer = shared_app.get("/metrics", extra_environ={"REMOTE_ADDR": address})
     assert answer.content_type == "text/plain"
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -469,15 +477,15 @@ def test_this_machine_may_see_the_figures(app, address):
 @pytest.mark.parametrize(
     "address", ["192.0.2.1", "10.0.0.1", "::2", "localhost", "", "unix", "127.0.0.1.example.nl"]
 )
-def test_others_may_not(app, address):
-    answer = app.get("/metrics", extra_environ={"REMOTE_ADDR": address}, status=403)
+def test_others_may_not(shared_app, address):
+    answer = shared_app.get("/metrics", extra_environ={"REMOTE_ADDR": address}, status=403)
     assert answer.json["code"] == "permission_denied"
     assert "klanten.monitoring.allow_networks" in answer.json["detail"]
     assert "klanten_requests_total" not in answer.text
 
 
-def test_nobody_may_when_the_server_does_not_say_where_a_request_comes_from(app):
-    app.get("/metrics", status=403)
+def test_nobody_may_when_the_server_does_not_say_where_a_request_comes_from(shared_app):
+    shared_app.get("/metrics", status=403)
 
 
 def test_the_operator_says_who_may(make_app):
@@ -493,8 +501,15 @@ def test_nobody_may_when_the_operator_says_so(make_app):
 
 
 @pytest.mark.parametrize(("name", "value"), PROXY_HEADERS)
-def test_a_proxy_that_nobody_trusts_is_refused(app, name, value):
-    app.get("/metrics", headers={name: value}, extra_environ=LOCAL, status=403)
+def test_a_proxy_that_nobody_trusts_is_refused(shared_app, name, value):
+    shared_app.get("/metrics", headers={name: value}, extra_environ=LOCAL, status=403)
+
+
+def test_a_network_that_may_see_them_is_no_reason_to_trust_its_proxies(make_app):
+    app = make_app(klanten__monitoring__allow_networks="10.1.0.0/16")
+    environ = {"REMOTE_ADDR": "10.1.2.3"}
+    app.get("/metrics", extra_environ=environ, status=200)
+    app.get("/metrics", headers={"Via": "1.1 proxy"}, extra_environ=environ, status=403)
 
 
 @pytest.mark.parametrize("clear", [True, False])
