@@ -43,20 +43,20 @@ lock: ## Write constraints.txt anew, with the newest versions that setup.py allo
 
 clean: ## Remove the environment and all that was made, but not var/
 	@rm -rf .venv build dist ./*.egg-info .hypothesis .*_cache .schemathesis htmlcov .coverage*
+	@rm -f klanten/pages/static/redoc.*
 	@find klanten tests -name __pycache__ -prune -exec rm -rf {} +
 
 # --- the environment: a stamp for what `make serve` needs, one for what `make test` needs --------
 
-.venv/served: setup.py constraints.txt
+.venv/served: setup.py pyproject.toml constraints.txt
 	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || .ci/environment $(PYTHON)
 	@echo "Installing klanten in .venv ..."
 	@rm -rf ./*.egg-info # of another install: it would hide what this one says
-	@$(PIP) setuptools
-	@$(PIP) --no-build-isolation --editable .
+	@$(PIP) --editable .
 	@touch $@
 
 .venv/tested: .venv/served
-	@.ci/programs nginx chromium chromedriver
+	@.ci/programs nginx chromium
 	@echo "Installing the tools for the tests in .venv ..."
-	@$(PIP) --no-build-isolation --editable '.[test]'
+	@$(PIP) --editable '.[test]'
 	@touch $@

@@ -3,9 +3,12 @@
 The ranges say with what klanten works; `constraints.txt` says with what it was tested.
 """
 
+import gzip
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 INSTALL_REQUIRES = [
     # Pyramid 2.1 and Cornice 6.1 import pkg_resources. Setuptools 82 no longer has it, and 80.9
@@ -40,6 +43,10 @@ INSTALL_REQUIRES = [
     'backports.zstd>=1; python_version < "3.14"',
     # The figures that the operator sees.
     "prometheus_client>=0.22,<1",
+    # The pages.
+    "pyramid_jinja2>=2.10,<3",
+    "Jinja2>=3.1,<4",
+    "MarkupSafe>=3,<4",
     # The command line.
     "click>=8.1,<9",
     "rich>=13",
@@ -61,6 +68,10 @@ TEST_REQUIRES = [
     "furo>=2024.8",
     "myst-parser>=4",
     "sphinx>=8",
+    # Looks at the pages in the browser of the system (none is downloaded), and judges with axe-core
+    # whether everybody can use them.
+    "axe-playwright-python>=0.1.8",
+    "playwright>=1.50",
     "pytest>=8.3",
     "pytest-cov>=7",
     "pytest-xdist>=3.6",
@@ -77,6 +88,32 @@ TEST_REQUIRES = [
     "types-waitress",
     "webtest>=3.0.1",
 ]
+
+# ReDoc, from the package that follows its releases; pyproject.toml says which version. That package
+# is needed here alone: klanten would otherwise be installed with Django, which it asks for.
+REDOC_PACKAGE = "drf-spectacular-sidecar"
+REDOC_FOLDER = "drf_spectacular_sidecar/static/drf_spectacular_sidecar/redoc"
+REDOC_LICENCES = ("LICENSE", "bundles/redoc.standalone.js.LICENSE.txt")
+# A picture on another server, that nobody may ask for on account of our page.
+REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+
+
+class BuildWithRedoc(build_py):
+    """Puts the script of ReDoc among the files of the pages before they are packed."""
+
+    def run(self) -> None:
+        try:
+            source = Path(str(distribution(REDOC_PACKAGE).locate_file(REDOC_FOLDER)))
+        except PackageNotFoundError:
+            raise SystemExit(f"{REDOC_PACKAGE} is not there; build with build isolation") from None
+        place = Path(__file__).parent / "klanten" / "pages" / "static"
+        script = (source / "bundles" / "redoc.standalone.js").read_bytes().replace(REDOC_LOGO, b"")
+        licences = b"\n".join((source / name).read_bytes() for name in REDOC_LICENCES)
+        (place / "redoc.standalone.js").write_bytes(script)
+        (place / "redoc.standalone.js.gz").write_bytes(gzip.compress(script, mtime=0))
+        (place / "redoc.LICENSE.txt").write_bytes(licences)
+        super().run()
+
 
 setup(
     name="klanten",
@@ -103,6 +140,7 @@ setup(
     ],
     packages=find_packages(include=["klanten", "klanten.*"]),
     include_package_data=True,
+    cmdclass={"build_py": BuildWithRedoc},
     zip_safe=False,
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,

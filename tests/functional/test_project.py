@@ -182,7 +182,7 @@ def test_every_make_command_in_the_words_is_there(name):
 @pytest.fixture
 def checkout(tmp_path):
     """What make needs to begin, in a folder without an environment."""
-    for name in ("Makefile", "setup.py", "constraints.txt"):
+    for name in ("Makefile", "setup.py", "pyproject.toml", "constraints.txt"):
         shutil.copy2(CHECKOUT / name, tmp_path)
     shutil.copytree(CHECKOUT / ".ci", tmp_path / ".ci")
     return tmp_path

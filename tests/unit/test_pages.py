@@ -1,53 +1,29 @@
-"""The pages that explain the kinds of faults."""
+"""The parts that pages are made of."""
 
-import re
-from html import unescape
-
-import pytest
-
-from klanten.errors import PROBLEMS
-from klanten.pages import page
+from klanten.pages.policy import READING, drawing, headers
+from klanten.pages.rendering import marked
 
 
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
-def test_each_kind_of_fault_has_a_page_that_explains_it(app, problem):
-    response = app.get(f"/ref/fouten/{problem.name}/")
-    text = unescape(response.text)
-    for told in (problem.title, problem.detail, str(problem.status), problem.code):
-        assert told in text
+def test_words_between_backticks_become_code():
+    text = "Het veld `adres` of `adres.postcode`."
+    html = "Het veld <code>adres</code> of <code>adres.postcode</code>."
+    assert marked(text) == html
 
 
-def test_the_page_of_all_faults_leads_to_each(app):
-    overview = app.get("/ref/fouten/")
-    links = re.findall(r'href="([^"]+)"', overview.text)
-    assert links == [f"{problem.name}/" for problem in PROBLEMS]
-    for link in links:
-        overview.goto(link)
+def test_marked_text_is_no_html_of_its_own():
+    assert marked("`<b>` & <i>") == "<code>&lt;b&gt;</code> &amp; &lt;i&gt;"
 
 
-def test_a_page_needs_no_token(app):
-    app.get("/ref/fouten/", headers={"Authorization": ""})
+def test_single_backtick_is_left_alone():
+    assert marked("een ` alleen") == "een ` alleen"
 
 
-@pytest.mark.parametrize("path", ["", "Nothing/", "NotFound", "notfound/", "NotFound/x/", "%FF/"])
-def test_no_other_page_is_there(app, path):
-    place = f"/ref/fouten/{path}" if path else "/ref/fouten"
-    assert app.get(place, status=404).json["code"] == "not_found"
+def test_policy_is_one_header():
+    found = headers({"default-src": "'none'", "img-src": "'self' data:"})
+    assert found["Content-Security-Policy"] == "default-src 'none'; img-src 'self' data:"
 
 
-def test_a_page_can_only_be_read(app):
-    for method in ("POST", "PUT", "DELETE"):
-        app.request("/ref/fouten/", method=method, status=404)
-
-
-def test_a_page_runs_nothing_and_is_framed_by_nobody(app):
-    policy = app.get("/ref/fouten/").headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-
-
-def test_a_page_is_dutch_and_its_title_is_no_html():
-    response = page("<script>", "<p>tekst</p>")
-    assert '<html lang="nl">' in response.text
-    assert "<script>" not in response.text
-    assert "<p>tekst</p>" in response.text
+def test_what_one_page_may_draw_does_not_stay_for_others():
+    assert "'nonce-abc'" in drawing("abc")["style-src"]
+    assert READING["style-src"] == "'self'"
+    assert "'nonce-abc'" not in drawing("def")["style-src"]
