@@ -14,6 +14,12 @@ from tests.fouten import assert_fout
 KLANTEN = "/api/v1/klanten"
 
 
+@pytest.fixture(scope="module")
+def app(shared_app: webtest.TestApp) -> webtest.TestApp:
+    """Shared: no test here looks at a klant of another."""
+    return shared_app
+
+
 @pytest.fixture
 def klant(app: webtest.TestApp) -> Any:
     return app.post_json(KLANTEN, make_person(), status=201).json

@@ -19,6 +19,12 @@ PUT, PATCH = "PUT", "PATCH"
 BOTH = pytest.mark.parametrize("method", [PUT, PATCH])
 
 
+@pytest.fixture(scope="module")
+def app(shared_app: webtest.TestApp) -> webtest.TestApp:
+    """Shared: no test here looks at a klant of another."""
+    return shared_app
+
+
 @pytest.fixture
 def klant(app: webtest.TestApp) -> Any:
     """A natural person with every field filled in."""
@@ -42,11 +48,12 @@ def change(app: webtest.TestApp) -> Callable[..., Any]:
     return send
 
 
-def in_outbox(app: webtest.TestApp) -> list[str]:
-    """What every message in the outbox tells, oldest first."""
+def in_outbox(app: webtest.TestApp, klant: Any) -> list[str]:
+    """What the messages about a klant tell, oldest first."""
     with app.app.registry.database.transaction() as connection:
         outbox = connection.root()["klanten"].outbox
-        return [outbox[number].actie for number in sorted(outbox)]
+        messages = [outbox[number] for number in sorted(outbox)]
+    return [message.actie for message in messages if message.url == klant["url"]]
 
 
 # --- read ---------------------------------------------------------------------------------------
@@ -321,7 +328,6 @@ def test_a_removed_klant_is_nowhere(app, klant):
     assert "Content-Type" not in response.headers
     for url in (klant["url"], klant["url"] + "/audittrail"):
         assert_fout(app.get(url, status=404), 404, "not_found")
-    assert app.get(KLANTEN).json["count"] == 0
     for name, value in {
         "klantnummer": klant["klantnummer"],
         "subjectNatuurlijkPersoon__inpBsn": klant["subjectIdentificatie"]["inpBsn"],
@@ -381,7 +387,7 @@ def test_every_write_leaves_a_message(app, change, klant):
     change(PUT, klant, functie="a")
     change(PATCH, klant, functie="b")
     app.delete(klant["url"])
-    assert in_outbox(app) == ["create", "update", "partial_update", "destroy"]
+    assert in_outbox(app, klant) == ["create", "update", "partial_update", "destroy"]
 
 
 @pytest.mark.parametrize(
@@ -397,7 +403,7 @@ def test_a_refused_change_leaves_nothing(app, klant, method, sent):
     )
     assert app.get(klant["url"]).json == klant
     assert len(app.get(klant["url"] + "/audittrail").json) == 1
-    assert in_outbox(app) == ["create"]
+    assert in_outbox(app, klant) == ["create"]
 
 
 def test_a_klant_is_found_by_its_new_values_and_not_by_the_old(app, change, klant):

@@ -1,15 +1,13 @@
 """`GET /klanten`: filters, pages, links, order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 import webtest
 
-import klanten
 from klanten.model.fields import FILTERS
-from tests.conftest import bearer
 from tests.factories import make_klant, rsin
 from tests.fouten import assert_fout
 
@@ -257,23 +255,13 @@ def test_every_fault_of_every_filter_is_told_at_once(app):
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: Any, new_database: Any) -> Iterator[webtest.TestApp]:
+def many(shared_app: webtest.TestApp) -> webtest.TestApp:
     """The application with 250 klanten, numbered in the order of creation; only to be read."""
-    folder = tmp_path_factory.mktemp("many")
-    clients = folder / "clients.ini"
-    clients.write_text("[all]\nsecret = a secret of more than thirty-two bytes\nscopes = *\n")
-    clients.chmod(0o600)
-    settings = {
-        "zodbconn.uri": f"file://{folder}/klanten.fs",
-        "klanten.clients": str(clients),
-    }
-    made = klanten.main(None, **settings)
-    app = webtest.TestApp(made, extra_environ={"HTTP_AUTHORIZATION": bearer("all")})
     for number in range(250):
         functie = "even" if number % 2 == 0 else "oneven"
-        app.post_json(KLANTEN, make_klant(klantnummer=f"{number}", functie=functie), status=201)
-    yield app
-    made.registry.database.close()
+        klant = make_klant(klantnummer=f"{number}", functie=functie)
+        shared_app.post_json(KLANTEN, klant, status=201)
+    return shared_app
 
 
 def numbers(page: Any) -> list[int]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import webtest
 
 from tests.factories import make_klant
 from tests.fouten import assert_fout
@@ -11,6 +12,12 @@ from tests.servers import dumps
 KLANTEN = "/api/v1/klanten"
 
 # The rules of `Accept` are tested in tests/unit/api/test_service.py; here, that all obey them.
+
+
+@pytest.fixture(scope="module")
+def app(shared_app: webtest.TestApp) -> webtest.TestApp:
+    """Shared: no test here looks at a klant of another."""
+    return shared_app
 
 
 @pytest.fixture

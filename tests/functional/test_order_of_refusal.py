@@ -31,6 +31,12 @@ ON_A_KLANT = [
 ALL = [("GET", "/klanten"), ("HEAD", "/klanten"), ("POST", "/klanten"), *ON_A_KLANT]
 
 
+@pytest.fixture(scope="module")
+def app(shared_app: webtest.TestApp) -> webtest.TestApp:
+    """Shared: no test here looks at a klant of another."""
+    return shared_app
+
+
 @pytest.fixture
 def klant(app: webtest.TestApp) -> Any:
     return app.post_json(KLANTEN, make_klant()).json
