@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint types format conformance docs lock clean
+.PHONY: help serve test lint types format conformance bench docs lock clean
 
 # Put `PYTHON=/path/to/python` behind make to choose the interpreter.
 PYTHON ?= python3 python3.13 python3.12 python3.11
@@ -35,6 +35,9 @@ format: .venv/tested ## Lay out the code and mend what can be mended
 conformance: .venv/tested ## Replay the recorded exchanges; `TOPICS="update auth"` for some
 	@$(BIN)/python .ci/replay.py $(TOPICS)
 
+bench: .venv/benched ## Measure beside the bare stack; `OPTIONS="--klanten 100000 --only reading"`
+	@$(BIN)/python -m benchmarks $(OPTIONS)
+
 docs: .venv/tested ## Build the documentation in build/docs
 	@$(BIN)/sphinx-build -W -n -q -b html docs build/docs && echo build/docs/index.html
 
@@ -59,4 +62,10 @@ clean: ## Remove the environment and all that was made, but not var/
 	@.ci/programs nginx chromium
 	@echo "Installing the tools for the tests in .venv ..."
 	@$(PIP) --editable '.[test]'
+	@touch $@
+
+.venv/benched: .venv/served
+	@.ci/programs wrk
+	@echo "Installing what to measure beside in .venv ..."
+	@$(PIP) --editable '.[bench]'
 	@touch $@

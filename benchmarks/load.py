@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from .servers import Server
+from .servers import TICKS, Server
 
 CONNECTIONS = 8
 SCRIPT = Path(__file__).with_name("requests.lua")
@@ -68,28 +68,29 @@ class Driver:
         self.file.write_bytes(b"\n".join(lines) + b"\n")
 
     def send(
-        self, server: Server, seconds: float, connections: int = CONNECTIONS
+        self, server: Server, seconds: int, connections: int = CONNECTIONS
     ) -> subprocess.Popen[str]:
         """Begin to send."""
         command = [
-            *("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s"),
+            *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s"),
             *("-s", SCRIPT, server.url, "--", self.file, server.token),
         ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
-    def load(self, server: Server, seconds: float, connections: int = CONNECTIONS) -> Load:
+    def load(self, server: Server, seconds: int, connections: int = CONNECTIONS) -> Load:
         """Send for so long, and wait for the end. Raises `LoadFailed`."""
         return together([(self, server)], seconds, connections)
 
 
 def together(
-    pairs: Sequence[tuple[Driver, Server]], seconds: float, connections: int = CONNECTIONS
+    pairs: Sequence[tuple[Driver, Server]], seconds: int, connections: int = CONNECTIONS
 ) -> Load:
     """Load on several servers at the same time, as if they were one. Raises `LoadFailed`."""
     before = sum(server.cpu() for _, server in pairs)
     running = [driver.send(server, seconds, connections) for driver, server in pairs]
     results = [_result(*process.communicate()[:1]) for process in running]
-    cpu = sum(server.cpu() for _, server in pairs) - before
+    # counted in ticks, so a little may seem to be nothing
+    cpu = max(sum(server.cpu() for _, server in pairs) - before, 1 / TICKS)
     requests = sum(result[0] for result in results)
     duration = max(result[1] for result in results)
     failed = sum(result[3] for result in results)

@@ -16,7 +16,7 @@ class Plan:
 
     klanten: int
     rounds: int
-    seconds: float
+    seconds: int
     cache: Path
     """Folder of the filled databases."""
     place: Place

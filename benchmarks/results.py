@@ -26,7 +26,7 @@ PACKAGES = ("klanten", "pyramid", "cornice", "waitress", "ZODB", "BTrees", "orjs
 Result = dict[str, Any]
 
 
-def save(rows: Iterable[Row], klanten: int, rounds: int, seconds: float) -> Result:
+def save(rows: Iterable[Row], klanten: int, rounds: int, seconds: int) -> Result:
     """Put rows with those that were measured before at this size; the whole of it."""
     file = FOLDER / f"{klanten}.json"
     result: Result = json.loads(file.read_text()) if file.exists() else {"rows": {}}

@@ -67,13 +67,13 @@ def conflicts(before: list[dict[str, float]], servers: list[Server]) -> tuple[fl
     return grown("conflicts") / commits, f"{commits:,.0f} commits"
 
 
-def _written(driver: Driver, server: Server, file: Path, seconds: float) -> tuple[float, str]:
+def _written(driver: Driver, server: Server, file: Path, seconds: int) -> tuple[float, str]:
     before = file.stat().st_size
     load = driver.load(server, seconds)
     return (file.stat().st_size - before) / load.requests / 1000, f"{load.requests:,} requests"
 
 
-def _bare(folder: Path, seconds: float) -> Load:
+def _bare(folder: Path, seconds: int) -> Load:
     output = subprocess.run(
         [sys.executable, "-m", "benchmarks.bare", folder, str(seconds)],
         env={"PYTHONPATH": python_path()},
