@@ -123,8 +123,9 @@ def test_accept_does_not_matter(app, path, accept):
 
 @every_path
 def test_head_has_the_headers_of_get_and_no_body(app, path):
-    got, asked = app.get(path), app.head(path)
-    assert asked.headers == got.headers
+    got, asked = app.get(path).headers, app.head(path)
+    del got["X-Request-ID"], asked.headers["X-Request-ID"]
+    assert asked.headers == got
     assert (asked.status_int, asked.body) == (200, b"")
 
 
