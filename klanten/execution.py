@@ -170,14 +170,19 @@ def _mend_path(environ: dict[str, Any]) -> None:
     Pyramid end in `$`, which overlooks a single one.
     """
     for name in ("SCRIPT_NAME", "PATH_INFO"):
-        raw = environ.get(name, "").encode("latin-1")
-        try:
-            raw.decode()
-        except UnicodeDecodeError:
-            raw = raw.decode("latin-1").encode()
-        environ[name] = raw.decode("latin-1")
+        path = environ.setdefault(name, "")
+        if not path.isascii():
+            environ[name] = _as_utf8(path.encode("latin-1")).decode("latin-1")
     if environ["PATH_INFO"].endswith("\n"):
         environ["PATH_INFO"] += "\n"
+
+
+def _as_utf8(raw: bytes) -> bytes:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").encode()
+    return raw
 
 
 def leave_to_policy(question: Question, request: Request) -> NoReturn:

@@ -36,6 +36,9 @@ ASKER_REFUSED = Refused(
 )
 
 
+ALLOWED = Allowed("the caller has the scope")
+
+
 class SecurityPolicy:
     """Permissions are scopes; they are the same for every klant.
 
@@ -87,7 +90,7 @@ class SecurityPolicy:
         rights = self.rights(request, caller.client)
         request.caller, request.rights = caller, rights
         if permission in rights.scopes:
-            return Allowed("scope %s", permission)
+            return ALLOWED
         if rights.asker_refused:
             return ASKER_REFUSED
         return Refused("permission_denied", f"Deze applicatie mist de scope {permission}.")

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 # Counted in objects and bytes for each connection, and each thread has one: a klant takes about
 # 1.5 KB and a bucket of an index 2-3 KB.
-CACHE_SIZE = 60_000
+CACHE_SIZE = 50_000
 CACHE_SIZE_BYTES = 256 * 1024 * 1024
 # More than any sensible number of threads: ZODB only warns about a larger number.
 POOL_SIZE = 64
@@ -289,8 +289,8 @@ def connection_of(request: Request) -> Connection:
     connection = request.registry.database.open(transaction_manager=request.tm)
 
     def close(request: Request) -> None:
-        # after a crash in a tween the transaction may still be open: nothing of it may stay
-        with contextlib.suppress(transaction.interfaces.NoTransaction):
+        # after a crash in a tween the transaction is still open: nothing of it may stay
+        if "tm.active" in request.environ:
             request.tm.abort()
         connection.close()
 

@@ -5,11 +5,11 @@ unknown klant is refused after method, `Accept` and scope, and a refused request
 """
 
 import re
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from pyramid.config import Configurator
+from pyramid.decorator import reify
 from pyramid.request import Request
 
 from .model.audittrail import Audittrail, Regel
@@ -24,7 +24,11 @@ NO_UUID = "-"
 
 
 class Place:
-    """A place on the path, with the places below it."""
+    """A place on the path, with the places below it.
+
+    What it leads to is found with `reify`: before Python 3.12, `cached_property` lets one thread of
+    all look for something at a time.
+    """
 
     below: type["Place"]
 
@@ -42,10 +46,11 @@ class RegelPlace(Place):
 
     __parent__: "AudittrailPlace"
 
-    @cached_property
+    @reify
     def regel(self) -> Regel:
         """Raises `KlantUnknown` or `RegelUnknown`."""
-        return self.__parent__.audittrail.find(self.__name__)
+        found: Regel = self.__parent__.audittrail.find(self.__name__)
+        return found
 
 
 class AudittrailPlace(Place):
@@ -54,7 +59,7 @@ class AudittrailPlace(Place):
     __parent__: "KlantPlace"
     below = RegelPlace
 
-    @cached_property
+    @reify
     def audittrail(self) -> Audittrail:
         """Raises `KlantUnknown`."""
         return Audittrail(self.__parent__.klant)
@@ -66,7 +71,7 @@ class KlantPlace(Place):
     __parent__: "KlantenPlace"
     below = AudittrailPlace
 
-    @cached_property
+    @reify
     def klant(self) -> Klant:
         """Raises `KlantUnknown`."""
         return self.__parent__.tree.find(self.__name__)

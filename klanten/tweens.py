@@ -37,7 +37,8 @@ def headers_tween(handler: Handler, registry: Registry) -> Handler:
     def tween(request: Request) -> Response:
         response = handler(request)
         headers = response.headerlist
-        headers.append(NO_GUESSES)
+        if NO_GUESSES not in headers:
+            headers.append(NO_GUESSES)
         if is_below_api(request.environ["PATH_INFO"]):
             headers.append(("API-version", API_VERSION))
         route = getattr(request, "matched_route", None)

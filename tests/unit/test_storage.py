@@ -38,7 +38,7 @@ def test_what_was_written_is_there_when_the_database_is_opened_again(uri: str):
 
 def test_the_cache_is_made_for_klanten_unless_the_uri_chooses(uri: str):
     with_defaults = open_database(uri)
-    assert with_defaults.getCacheSize() == 60_000
+    assert with_defaults.getCacheSize() == 50_000
     assert with_defaults.getPoolSize() == 64
     with_defaults.close()
     chosen = open_database(f"{uri}?connection_cache_size=500&connection_pool_size=2")
