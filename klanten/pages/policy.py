@@ -3,10 +3,7 @@
 Each page allows what it needs and nothing else (Content Security Policy Level 3).
 """
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+HEADERS = {"Referrer-Policy": "no-referrer"}
 
 Policy = dict[str, str]
 

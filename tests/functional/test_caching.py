@@ -7,9 +7,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import webtest
 
 from tests.factories import make_klant, make_person
 from tests.servers import Server, serving
+
+
+@pytest.fixture(scope="module")
+def app(shared_app: webtest.TestApp) -> webtest.TestApp:
+    """Shared: no test here looks at a klant of another."""
+    return shared_app
 
 
 @pytest.fixture
