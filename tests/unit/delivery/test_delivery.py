@@ -192,6 +192,32 @@ def test_whoever_lost_the_lease_sends_nothing_more(database, api, start):
     assert len(api.sent) == 5
 
 
+def test_a_round_ends_when_the_lease_can_not_be_kept(database, api, start, monkeypatch):
+    failed = threading.Event()
+
+    @contextmanager
+    def tree_or_not(database: Database, note: str) -> Iterator[Any]:
+        if note == "keep the lease" and not failed.is_set():
+            failed.set()
+            raise OSError
+        with tree(database, note) as root:
+            yield root
+
+    def slowly(message: Message) -> Reaction:
+        assert failed.wait(PATIENCE)
+        time.sleep(0.1)
+        return DELIVERED
+
+    monkeypatch.setattr(module, "tree", tree_or_not)
+    api.reaction = slowly
+    write(database, "a", changes=3)
+    start()
+    until(lambda: seen(database, len) == 2)
+    assert len(api.sent) <= 2
+    until_empty(database)
+    assert api.sent == ["a"] * 3
+
+
 def test_a_removal_that_meets_a_conflict_sends_nothing_twice(database, api, start, monkeypatch):
     met = [ConflictError(), ConflictError()]
 
