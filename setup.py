@@ -36,6 +36,7 @@ INSTALL_REQUIRES = [
     "zodburi>=3,<4",
     # Tokens, other servers, formats.
     "PyJWT>=2.10,<3",
+    "requests>=2.32.3,<3",
     "requests-hardened>=1,<2",
     "urllib3>=2,<3",
     "orjson>=3.10,<4",
@@ -86,8 +87,6 @@ TEST_REQUIRES = [
     "pytest-xdist>=3.6",
     # For the smoke test of the benchmarks.
     "pyramid_zodbconn>=0.8,<1",
-    # For the program that replays recorded exchanges.
-    "requests>=2.32",
     "ruff>=0.14",
     "schemathesis>=4",
     # For webtest; from 3 on it wants Python 3.11.5, and Debian 12 has 3.11.2.

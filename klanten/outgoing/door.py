@@ -4,25 +4,25 @@ No proxy and no .netrc of the environment is used, no cookie is kept, and whatev
 `Unreachable` within the time that was given.
 """
 
-import contextlib
-import json
 import logging
 import socket
 import ssl
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from functools import lru_cache, partial
-from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from importlib import metadata
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
+from requests import PreparedRequest, Response
+
+from .adapter import Adapter, causes
 from .addresses import Network, anywhere, public_or_in
-from .exchange import AddressRefused, Connection, Exchange, bounded, open_connection
+from .exchange import AddressRefused, Dialler, Exchange
 from .location import Location, LocationError
 from .services import Service
 
@@ -32,9 +32,9 @@ MAX_REDIRECTS: Final = 10
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
-#: Calls at a time to what callers name, and as many to what the operator names: so the former can
-#: not keep the latter waiting.
-MAX_CALLS: Final = 32
+#: Look-ups at a time of what callers name, and as many of what the operator names: so the former
+#: can not keep the latter waiting.
+MAX_LOOK_UPS: Final = 32
 
 #: Connections to one service that are kept open between calls.
 MAX_IDLE: Final = 8
@@ -81,11 +81,12 @@ class Door:
 
     def __init__(self, allow_networks: Iterable[Network] = ()) -> None:
         self.heard: Heard = _nobody
-        self._may_connect = public_or_in(allow_networks)
-        self._stranger_calls = threading.Semaphore(MAX_CALLS)
-        self._service_calls = threading.Semaphore(MAX_CALLS)
-        self._idle = _IdleConnections()
         self._user_agent = _user_agent()
+        look_ups = threading.Semaphore(MAX_LOOK_UPS)
+        self._to_strangers = Adapter(Dialler(public_or_in(allow_networks), look_ups), MAX_IDLE)
+        self._dialler = Dialler(anywhere, threading.Semaphore(MAX_LOOK_UPS))
+        self._to_services: dict[Service, Adapter] = {}
+        self._closed = False
 
     def follow(self, url: str, seconds: float, service_for: ServiceFor = _no_service) -> Answer:
         """Status and headers of the last answer to a GET of a URL that a caller has chosen.
@@ -97,14 +98,11 @@ class Door:
         `seconds` is for the whole. Raises Unreachable.
         """
         trail: list[str] = []
-
-        def task(exchange: Exchange) -> Answer:
-            return self._follow(exchange, Location.parse(url), service_for, trail)
-
         # The rest of the URL may hold a BSN.
         return _logged(
             lambda: f"GET {' -> '.join(trail) or 'nowhere'}",
-            lambda: bounded(self._stranger_calls, seconds, task),
+            seconds,
+            lambda: self._follow(Location.parse(url), service_for, trail),
             partial(self.heard, None),
         )
 
@@ -127,11 +125,10 @@ class Door:
         """
         query = f"?{urlencode(params)}" if params else ""
         location = _location(f"{service.api_root}{path}{query}")
-        content = None if body is None else json.dumps(body).encode()
-        question = _Question(method, location, content)
         return _logged(
             lambda: f"{method} {location.origin}{location.path}",
-            lambda: self._ask(service, question),
+            service.timeout,
+            lambda: self._ask(service, method, location, body),
             partial(self.heard, service),
         )
 
@@ -144,134 +141,64 @@ class Door:
         place = Location.parse(url)
         return _logged(
             lambda: f"GET {place.origin}{place.path}",
-            lambda: bounded(self._service_calls, seconds, lambda one: self._fetch(one, place)),
+            seconds,
+            lambda: self._fetch(place),
             partial(self.heard, None),
         )
 
     def close(self) -> None:
-        """Let go of the connections that wait for another call."""
-        self._idle.close()
+        """Let go of the connections that wait for another call, and keep none from now on."""
+        self._closed = True
+        for adapter in list(self._to_services.values()):
+            adapter.close()
 
-    def _follow(
-        self, exchange: Exchange, location: Location, service_for: ServiceFor, trail: list[str]
-    ) -> Answer:
+    def _follow(self, location: Location, service_for: ServiceFor, trail: list[str]) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):
             trail.append(location.origin)
-            answer = self._visit(exchange, location, service_for(location))
+            answer = self._visit(location, service_for(location))
             reference = answer.headers["Location"]
             if answer.status not in REDIRECTS or reference is None:
                 return answer
             location = location.joined(_as_utf8(reference))
         raise Unreachable(f"more than {MAX_REDIRECTS} redirects")
 
-    def _visit(self, exchange: Exchange, location: Location, service: Service | None) -> Answer:
-        may_connect = anywhere if service else self._may_connect
-        ca_bundle = service.ca_bundle if service else None
-        headers = {"Accept": "*/*", "Connection": "close", "User-Agent": self._user_agent}
-        if service:
-            headers["Authorization"] = f"Bearer {service.token()}"
-        connection = open_connection(location, exchange, may_connect, ca_bundle)
-        with contextlib.closing(connection), exchange.watching(connection.sock):
-            connection.request("GET", location.target, headers=headers)
-            with connection.getresponse() as response:
-                return Answer(response.status, response.headers)
+    def _visit(self, location: Location, service: Service | None) -> Answer:
+        adapter = self._to(service) if service else self._to_strangers
+        request = self._request("GET", location, keep=False, service=service)
+        with adapter.put(request) as response:
+            return Answer(response.status_code, _headers(response))
 
-    def _fetch(self, exchange: Exchange, location: Location) -> Answer:
-        headers = {"Accept": "*/*", "Connection": "close", "User-Agent": self._user_agent}
-        connection = open_connection(location, exchange, anywhere, None)
-        with contextlib.closing(connection), exchange.watching(connection.sock):
-            connection.request("GET", location.target, headers=headers)
-            with connection.getresponse() as response:
-                return Answer(response.status, response.headers, _body(response))
+    def _ask(self, service: Service, method: str, location: Location, body: Any) -> Answer:
+        request = self._request(method, location, keep=not self._closed, service=service)
+        request.headers["Accept"] = "application/json"
+        request.prepare_body(None, None, json=body)
+        with self._to(service).put(request) as response:
+            return Answer(response.status_code, _headers(response), _body(response))
 
-    def _ask(self, service: Service, question: "_Question") -> Answer:
-        exchange = Exchange(service.timeout)
-        kept = self._idle.take(service)
-        if kept:
-            try:
-                return self._put(exchange, service, kept, question)
-            except (ConnectionError, ssl.SSLError):
-                # The service hung up as we began to speak. It may have heard the question, so
-                # only one that changes nothing is put again (RFC 9110 section 9.2.2).
-                if question.method != "GET":
-                    raise
-        return bounded(
-            self._service_calls,
-            exchange.remaining(),
-            lambda exchange: self._ask_anew(exchange, service, question),
+    def _fetch(self, location: Location) -> Answer:
+        request = self._request("GET", location, keep=False)
+        with Adapter(self._dialler, MAX_IDLE).put(request) as response:
+            return Answer(response.status_code, _headers(response), _body(response))
+
+    def _to(self, service: Service) -> Adapter:
+        found = self._to_services.get(service)
+        return found or self._to_services.setdefault(
+            service, Adapter(self._dialler, MAX_IDLE, service.ca_bundle)
         )
 
-    def _ask_anew(self, exchange: Exchange, service: Service, question: "_Question") -> Answer:
-        fresh = open_connection(question.location, exchange, anywhere, service.ca_bundle)
-        return self._put(exchange, service, fresh, question)
-
-    def _put(
-        self, exchange: Exchange, service: Service, connection: Connection, question: "_Question"
-    ) -> Answer:
-        try:
-            connection.serve(exchange)
-            answer = question.put(connection, service.token(), self._user_agent)
-        except BaseException:
-            connection.close()
-            raise
-        self._idle.keep(service, connection)
-        return answer
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A request to a service."""
-
-    method: str
-    location: Location
-    content: bytes | None
-
-    def put(self, connection: Connection, token: str, user_agent: str) -> Answer:
-        headers = {
-            "Accept": "application/json",
-            "Authorization": f"Bearer {token}",
-            "User-Agent": user_agent,
-        }
-        if self.content is not None:
-            headers["Content-Type"] = "application/json"
-        connection.request(self.method, self.location.target, self.content, headers)
-        with connection.getresponse() as response:
-            return Answer(response.status, response.headers, _body(response))
-
-
-class _IdleConnections:
-    """Connections that wait, open, for the next call to the same service."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._places = MAX_IDLE
-        self._waiting: defaultdict[Service, list[Connection]] = defaultdict(list)
-
-    def take(self, service: Service) -> Connection | None:
-        """One that is still open, for the caller alone; None when there is none."""
-        with self._lock:
-            waiting = self._waiting[service]
-            while waiting:
-                connection = waiting.pop()
-                if connection.is_open:
-                    return connection
-                connection.close()
-        return None
-
-    def keep(self, service: Service, connection: Connection) -> None:
-        """Keep this one for later; the oldest goes when there are too many."""
-        with self._lock:
-            waiting = self._waiting[service]
-            waiting.append(connection)
-            if len(waiting) > self._places:
-                waiting.pop(0).close()
-
-    def close(self) -> None:
-        with self._lock:
-            self._places = 0
-            for waiting in self._waiting.values():
-                while waiting:
-                    waiting.pop().close()
+    def _request(
+        self, method: str, location: Location, *, keep: bool, service: Service | None = None
+    ) -> PreparedRequest:
+        request = PreparedRequest()
+        request.method = method
+        # As it is: requests' own quoting would turn %2E into a dot after we judged the path.
+        request.url = location.url
+        request.prepare_headers({"Accept": "*/*", "User-Agent": self._user_agent})
+        if not keep:
+            request.headers["Connection"] = "close"
+        if service:
+            request.headers["Authorization"] = f"Bearer {service.token()}"
+        return request
 
 
 def _user_agent() -> str:
@@ -289,39 +216,51 @@ def _as_utf8(header: str) -> str:
         return header
 
 
-def _body(response: HTTPResponse) -> bytes:
-    body = response.read(MAX_BODY_BYTES + 1)
+def _headers(response: Response) -> Message:
+    headers = Message()
+    for name, value in response.raw.headers.items():
+        headers[name] = value
+    return headers
+
+
+def _body(response: Response) -> bytes:
+    body: bytes = response.raw.read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         raise Unreachable(f"the answer is longer than {MAX_BODY_BYTES:,} bytes")
-    if response.length:
-        raise IncompleteRead(body, response.length)
+    if response.raw.length_remaining:
+        raise IncompleteRead(body, response.raw.length_remaining)
     return body
 
 
 def _logged(
     line: Callable[[], str],
+    seconds: float,
     call: Callable[[], Answer],
-    heard: Callable[[int | None, float], None] | None = None,
+    heard: Callable[[int | None, float], None],
 ) -> Answer:
-    """The answer to the call, or Unreachable; either way one line in the log."""
+    """The answer to the call, in time, or Unreachable; either way one line in the log."""
     start = time.monotonic()
     outcome, status = "interrupted", None
     try:
-        answer = call()
+        with Exchange(seconds).running():
+            answer = call()
         outcome, status = str(answer.status), answer.status
         return answer
     except Exception as failure:
         outcome = _reason(failure)
         raise Unreachable(outcome) from None
     finally:
-        seconds = time.monotonic() - start
-        logger.info("%s: %s, %d ms", line(), outcome, 1000 * seconds)
-        if heard:
-            heard(status, seconds)
+        taken = time.monotonic() - start
+        logger.info("%s: %s, %d ms", line(), outcome, 1000 * taken)
+        heard(status, taken)
 
 
 def _reason(failure: Exception) -> str:
     """What went wrong, without the text of most exceptions: that may quote what was sent."""
+    return next(filter(None, map(_told, causes(failure))), type(failure).__name__)
+
+
+def _told(failure: BaseException) -> str | None:
     match failure:
         case Unreachable() | LocationError() | AddressRefused():
             return str(failure)
@@ -338,4 +277,4 @@ def _reason(failure: Exception) -> str:
         case OSError(strerror=str(text)):
             return text
         case _:
-            return type(failure).__name__
+            return None

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pytest
 import trustme
 
+from klanten.outgoing.adapter import tls_context
 from klanten.outgoing.door import Door, Unreachable
-from klanten.outgoing.exchange import tls_context
 from klanten.outgoing.services import Service
 from klanten.outgoing.subject import SubjectCheck
 
@@ -83,6 +83,11 @@ class Handler(BaseHTTPRequestHandler):
     def quiet_close(self):
         """Close after the answer, without a word about it."""
         self.close_connection = True
+        self.reply(200)
+
+    def meet(self):
+        """Answer when two have asked, so that they need a connection each."""
+        self.server.meeting.wait()
         self.reply(200)
 
     def chunked(self):
@@ -195,6 +200,7 @@ class Remote(ThreadingHTTPServer):
         self.cut = threading.Event()
         self.gone = threading.Event()
         self.closing = threading.Event()
+        self.meeting = threading.Barrier(2, timeout=60)
         self.thread = threading.Thread(target=self.serve_forever, args=(0.01,))
         self.thread.start()
 

@@ -1,18 +1,15 @@
 """Calls to the services that the operator has named."""
 
 import json
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
 from importlib import metadata
 
 import pytest
 
 from klanten.outgoing import door as door_module
 from klanten.outgoing import exchange as exchange_module
-from klanten.outgoing.exchange import Connection, Exchange, Wire
-from klanten.outgoing.location import Location
+from klanten.outgoing.exchange import Exchange, Wire
 
 #: Seconds: far fewer than a server that never ends keeps on, far more than an honest one needs.
 SHORT = 0.5
@@ -126,15 +123,6 @@ def test_question_on_a_new_connection_is_put_once(door, reason, remote, service)
     assert len(remote.received) == 1
 
 
-def test_connection_is_never_opened_anew_without_a_check(remote):
-    wire = Wire()
-    wire.connect((remote.host, remote.port))
-    connection = Connection(Location.parse(remote.url()), wire)
-    connection.close()
-    with pytest.raises(HTTPException):
-        connection.request("GET", "/ok")
-
-
 def test_services_share_no_connection(door, remote, service_at):
     for client_id in ("one", "two"):
         door.ask(service_at(remote.url(""), client_id=client_id), "GET", "/ok")
@@ -142,11 +130,14 @@ def test_services_share_no_connection(door, remote, service_at):
 
 
 def test_only_some_connections_are_kept(door, remote, service, monkeypatch):
-    monkeypatch.setattr(door_module, "MAX_IDLE", 0)
-    forgetful = door_module.Door()
-    for _ in range(2):
-        forgetful.ask(service, "GET", "/ok")
-    assert len(remote.connections) == 2
+    monkeypatch.setattr(door_module, "MAX_IDLE", 1)
+    door = door_module.Door()
+    for connections in (2, 3):
+        with ThreadPoolExecutor(2) as callers:
+            together = [callers.submit(door.ask, service, "GET", "/meet") for _ in range(2)]
+        assert [one.result().status for one in together] == [200, 200]
+        assert len(remote.connections) == connections
+    door.close()
 
 
 def test_closed_door_keeps_no_connection(door, remote, service):
@@ -215,7 +206,7 @@ def test_kept_connection_with_tls_is_left_in_time(
 
 
 def test_strangers_do_not_keep_a_service_waiting(make_door, remote, service, dns, monkeypatch):
-    monkeypatch.setattr(door_module, "MAX_CALLS", 1)
+    monkeypatch.setattr(door_module, "MAX_LOOK_UPS", 1)
     door = make_door()
     looking, found = threading.Event(), threading.Event()
 
@@ -243,7 +234,7 @@ def test_machine_without_threads_is_no_answer_and_recovers(
     def no_thread(*args, **kwargs):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(door_module, "MAX_CALLS", 1)
+    monkeypatch.setattr(door_module, "MAX_LOOK_UPS", 1)
     door = make_door()
     with monkeypatch.context() as patch:
         patch.setattr(exchange_module.threading, "Thread", no_thread)
@@ -279,16 +270,14 @@ def test_body_may_have_exactly_the_greatest_length(door, reason, service, path, 
     assert reason(door.ask, service, "GET", path) == "the answer is longer than 1 bytes"
 
 
-def test_abandoned_exchange_cuts_no_connection_that_it_has_left(remote):
-    exchange = Exchange(LONG)
-    with socket.create_connection((remote.host, remote.port)) as connection:
-        with exchange.watching(connection):
-            pass
-        exchange.abandon()
-        connection.sendall(b"GET /ok HTTP/1.0\r\n\r\n")
-        assert connection.recv(12) == b"HTTP/1.1 200"
-        with pytest.raises(TimeoutError), exchange.watching(connection):
-            pass
+def test_nothing_is_sent_or_read_when_the_time_is_over(remote):
+    with Wire() as wire, Exchange(0).running():
+        wire.connect((remote.host, remote.port))
+        with pytest.raises(TimeoutError):
+            wire.sendall(b"GET /ok HTTP/1.0\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            wire.recv_into(bytearray(1))
+    assert remote.received == []
 
 
 # --- the log ------------------------------------------------------------------------------------

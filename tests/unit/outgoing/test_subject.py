@@ -104,6 +104,7 @@ def test_redirect_to_another_host_is_followed(exists, start):
     [
         ("/ok/é ü?naam=Zoë", "/ok/%C3%A9%20%C3%BC?naam=Zo%C3%AB"),
         ("/ok/%C3%A9", "/ok/%C3%A9"),
+        ("/ok/%2e%2E/%7E", "/ok/%2E%2E/%7E"),
         ("/ok#fragment", "/ok"),
         ("/ok\r\nX-Injected: 1", "/ok%0D%0AX-Injected:%201"),
     ],
@@ -257,6 +258,17 @@ def test_address_that_was_checked_is_the_one_connected_to(make_door, start, dns)
     assert forbidden.connections == []
 
 
+def test_host_is_looked_up_and_checked_at_each_connection(make_door, reason, start, dns):
+    allowed = start("127.0.0.2")
+    forbidden = start("127.0.0.1", allowed.port)
+    answers = iter([["127.0.0.2"], ["127.0.0.1"]])
+    dns["rebound.example"] = lambda: next(answers)
+    door, url = make_door(network("127.0.0.2/32")), allowed.url(host="rebound.example")
+    assert door.follow(url, LONG).status == 200
+    assert reason(door.follow, url, LONG) == NOT_PUBLIC
+    assert forbidden.connections == []
+
+
 def test_host_with_a_dead_address_is_reached_at_the_next(exists, remote, dns):
     dns["limping.example"] = ["127.0.0.9", "127.0.0.1"]
     assert exists(remote.url(host="limping.example"))
@@ -395,7 +407,7 @@ def test_slow_dns_is_left_in_time_and_never_leads_to_a_connection(open_door, rea
 
 
 def test_waiting_for_other_checks_counts(make_door, reason, remote, dns, monkeypatch):
-    monkeypatch.setattr(door_module, "MAX_CALLS", 1)
+    monkeypatch.setattr(door_module, "MAX_LOOK_UPS", 1)
     busy = make_door(network("127.0.0.0/8"))
     looking, found = threading.Event(), threading.Event()
 
