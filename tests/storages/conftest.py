@@ -1,6 +1,5 @@
 """The database servers, and the application on them."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,8 +10,6 @@ from tests.storages.servers import Postgres, Server, Zeo
 
 # Seconds, of `klanten.database.timeout`: short, because the tests wait for it.
 TIMEOUT = 1
-
-_names = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +49,7 @@ def store(request: pytest.FixtureRequest) -> Store:
         server = request.getfixturevalue("zeo")
         return Store(server.uri, server)
     server = request.getfixturevalue("postgres")
-    return Store(server.new_database(f"store{next(_names)}"), server)
+    return Store(server.new_database("store"), server)
 
 
 @pytest.fixture

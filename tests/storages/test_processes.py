@@ -91,7 +91,7 @@ def assert_stored(store: Store, results: list[dict[str, Any]]) -> None:
 
 
 def test_two_processes_write_one_database(store: Store, start_writers: StartWriters):
-    results = [writer.result() for writer in start_writers(20)]
+    results = [writer.result() for writer in start_writers(15)]
     assert_stored(store, results)
     tally: Counter[str] = Counter()
     for result in results:
@@ -110,7 +110,7 @@ def test_two_processes_write_one_database(store: Store, start_writers: StartWrit
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(
     store: Store, start_writers: StartWriters
 ):
-    writers = start_writers(25)
+    writers = start_writers(20)
     for writer in writers:
         # both are at work, in the middle of something
         until(lambda writer=writer: writer.read() == "at 10", "a writer")
