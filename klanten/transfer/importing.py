@@ -125,6 +125,9 @@ class Import:
         return batch.outcome
 
     def _take(self, batch: "Batch", candidate: Candidate) -> None:
+        if not self.update and batch.awaits(candidate):
+            batch.outcome.skipped += 1
+            return
         try:
             klant = batch.known(candidate)
             if klant is None:
@@ -159,11 +162,15 @@ class Batch:
         self._new: dict[str, Body] = {}
         self._numbers: set[tuple[str, str]] = set()
 
+    def awaits(self, candidate: Candidate) -> bool:
+        """Whether the klant of this line is one of those that wait."""
+        return self._uuid(candidate) in self._new or _place(candidate.sent) in self._numbers
+
     def known(self, candidate: Candidate) -> Klant | None:
         """The klant of this line, if there is one: by its uuid, else by its number."""
-        place = _place(candidate.sent)
-        if self._uuid(candidate) in self._new or place in self._numbers:
+        if self.awaits(candidate):
             self.flush()
+        place = _place(candidate.sent)
         found = self.tree.uuids.get(self._uuid(candidate))
         return found or (self.tree.numbered(*place) if place else None)
 
