@@ -86,7 +86,7 @@ def test_waits_for_a_lost_server_do_not_add_up(
         return status
 
     def read() -> int:
-        status: int = app.get(KLANTEN, expect_errors=True).status_int
+        status: int = app.get(url, expect_errors=True).status_int
         return status
 
     for request in (write, read):
