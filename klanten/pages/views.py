@@ -19,7 +19,7 @@ from .policy import TRYING, drawing
 from .rendering import page
 
 RELEASE = metadata.version("klanten")
-UNSAID = "…"
+UNSAID = "[...]"
 """In a text about something in the request."""
 
 CODES = {

@@ -243,10 +243,11 @@ def test_each_kind_of_fault_has_a_page_that_explains_it(app, problem):
 
 
 def test_page_of_all_faults_shows_each(app):
-    rows = app.get("/ref/fouten/").html.select("tbody tr")
-    shown = [tuple(cell.text for cell in row.select("td, th")) for row in rows]
+    items = app.get("/ref/fouten/").html.select("main li")
+    shown = [" ".join(item.text.split()) for item in items]
     assert shown == [
-        (str(problem.status), problem.title.rstrip("."), problem.code) for problem in PROBLEMS
+        f"{problem.title.rstrip('.')}: status {problem.status}, {problem.code}"
+        for problem in PROBLEMS
     ]
 
 
@@ -259,23 +260,29 @@ def test_type_of_a_fout_is_the_address_of_its_page(app):
         assert fout["title"].rstrip(".") == page.html.h1.text
 
 
-def codes_on(answer) -> dict[str, str]:
-    rows = answer.html.select("tbody tr")
-    return {row.th.text: " ".join(row.td.get_text(" ").split()) for row in rows}
+def codes_on(answer) -> dict[str, list[str]]:
+    """Code -> what it can mean."""
+    codes: dict[str, list[str]] = {}
+    for item in answer.html.select("dl.codes > *"):
+        if item.name == "dt":
+            meanings = codes.setdefault(item.text, [])
+        else:
+            meanings.append(item.text)
+    return codes
 
 
 def test_page_of_a_refused_token_has_every_code(app):
     codes = codes_on(app.get("/ref/fouten/PermissionDenied/"))
     assert codes.keys() == {reason.code for reason in Reason} | {"not_authenticated_for_ac"}
     for reason in Reason:
-        assert reason.detail.replace("{claim}", "…") in codes[reason.code]
+        assert reason.detail.replace("{claim}", "[...]") in codes[reason.code]
 
 
 def test_page_of_invalid_data_has_every_code(app):
     codes = codes_on(app.get("/ref/fouten/ValidationError/"))
     assert codes.keys() == {rule.code for rule in Rule}
     for rule in Rule:
-        assert rule.reason.replace("{limit}", "…") in codes[rule.code]
+        assert rule.reason.replace("{limit}", "[...]") in codes[rule.code]
 
 
 def test_page_of_scopes_explains_each(app):
