@@ -20,6 +20,7 @@ from typing import Any
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
+from waitress.task import WSGITask
 
 from .settings import Settings, SettingsError
 
@@ -69,6 +70,8 @@ class Server:
     def __init__(self, application: Application, options: dict[str, Any]) -> None:
         self.sockets: dict[int, Any] = {}
         self.waitress = create_server(application, map=self.sockets, **options)
+        for listener in self._listeners():
+            listener.channel_class = Channel
         self.stopping = threading.Event()
 
     def stop(self, number: int, frame: Any) -> None:
@@ -104,6 +107,43 @@ class Server:
 
     def _channels(self) -> list[HTTPChannel]:
         return [each for each in self.sockets.values() if isinstance(each, HTTPChannel)]
+
+
+class Parts(list[bytes]):
+    """Takes what would be sent on a channel."""
+
+    def __init__(self, channel: Any) -> None:
+        super().__init__()
+        self.server = channel.server
+        self.write_soon = self.append
+
+
+class Task(WSGITask):
+    """Sends the head of an answer and the first part of its body as one.
+
+    To send is to let go of the interpreter, and to wait for the other threads to have it back:
+    with four of them at work that takes as long as making the answer.
+    """
+
+    channel: Any
+
+    def write(self, data: bytes) -> None:
+        if self.wrote_header:
+            super().write(data)
+            return
+        channel, parts = self.channel, Parts(self.channel)
+        self.channel = parts
+        try:
+            super().write(data)
+        finally:
+            self.channel = channel
+        channel.write_soon(b"".join(parts))
+
+
+class Channel(HTTPChannel):
+    """A connection to a client."""
+
+    task_class = Task
 
 
 def _accept_the_waiting(listener: BaseWSGIServer, sockets: dict[int, Any]) -> None:
