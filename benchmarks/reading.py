@@ -14,7 +14,7 @@ from .servers import Server
 
 LIST = "/api/v1/klanten"
 COMMON = "subjectType=natuurlijk_persoon&adres__woonplaatsNaam=Juinen"
-MANY = 1000
+MANY = 200
 SMALL = 10_000
 
 
@@ -33,7 +33,7 @@ def measure(plan: Plan) -> Iterator[Row]:
         server = stack.enter_context(plan.server("reading", plan.klanten))
         small = stack.enter_context(plan.server("reading-small", SMALL))
         yield from _rates(plan, bare, server)
-        yield from _lists(plan, server, small)
+        yield from _lists(plan, bare, server, small)
         yield _warm_loads(plan, server)
 
 
@@ -71,11 +71,13 @@ def _rates(plan: Plan, bare: Server, server: Server) -> Iterator[Row]:
     )
 
 
-def _lists(plan: Plan, server: Server, small: Server) -> Iterator[Row]:
+def _lists(plan: Plan, bare: Server, server: Server, small: Server) -> Iterator[Row]:
     last = f"{LIST}?page={max(1, -(-plan.klanten // 100))}"
     common = [Request("GET", f"{LIST}?{COMMON}")]
     loads = take_turns(
         {
+            "base": plan.loading("base-1", [Request("GET", "/klanten/1")], bare, connections=1),
+            "get": plan.loading("get-1", klant_requests(1), server, connections=1),
             "common": plan.loading("common", common, server, connections=1),
             "common-small": plan.loading("common-small", common, small, connections=1),
             "first": plan.loading("first", [Request("GET", LIST)], server, connections=1),
@@ -87,6 +89,11 @@ def _lists(plan: Plan, server: Server, small: Server) -> Iterator[Row]:
     def told(name: str) -> str:
         return f"{middle(loads, name, _p50):.2f} ms"
 
+    yield Row(
+        "GET klant / BASE, one connection, requests/s",
+        ratio(loads, "get", "base"),
+        f"{middle(loads, 'get', _rate):,.0f}/s, BASE {middle(loads, 'base', _rate):,.0f}/s",
+    )
     yield Row(
         "filter on two common values / the same at 10k, p50",
         ratio(loads, "common", "common-small", _p50),
