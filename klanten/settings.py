@@ -329,10 +329,9 @@ def _value(
 def _refuse_unknown(given: Mapping[str, str], origin: Origin) -> None:
     known = [field.metadata["name"] for field in dataclasses.fields(Settings)]
     for name in given.keys() - set(known):
-        ours = name.startswith(("klanten.", "zodbconn."))
-        # what is not ours may be another library's, unless it is nearly ours
-        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6 if ours else 0.85)
-        if near or ours:
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.8)
+        # what is neither ours nor nearly so is another library's
+        if near or name.startswith(("klanten.", "zodbconn.")):
             mend = f"did you mean {near[0]}?" if near else "remove it"
             raise origin.error(name, "is no setting", mend)
 

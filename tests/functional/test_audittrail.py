@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 import webtest
 
+from klanten.model.audittrail import Audittrail
 from tests.factories import make_klant, make_person
 from tests.fouten import assert_fout
 
@@ -148,6 +149,14 @@ def test_there_is_no_trail_of_what_is_no_klant(app, place):
 def test_there_is_no_line_under_another_name(app, klant, place):
     url = f"{klant['url']}/audittrail/{place.format(uuid4())}"
     assert_fout(app.get(url, status=404), 404, "not_found")
+
+
+def test_a_trail_without_lines_is_not_there(app, klant):
+    """As that of a klant from another register may be."""
+    with app.app.registry.database.transaction() as connection:
+        tree = connection.root()["klanten"]
+        Audittrail(tree.find(klant["url"].rpartition("/")[2])).replace([])
+    assert_fout(app.get(klant["url"] + "/audittrail", status=404), 404, "not_found")
 
 
 def test_the_trail_goes_with_its_klant(app, klant, trail):

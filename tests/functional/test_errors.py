@@ -28,7 +28,7 @@ def refusals(app: webtest.TestApp) -> list[webtest.TestResponse]:
         return app.request(path, method=method, body=body, headers=sent, status="*")
 
     return [
-        ask("GET", "/"),
+        ask("GET", "/nothing"),
         ask("GET", "/favicon.ico"),
         ask("GET", "/api"),
         ask("GET", "/api/v1"),

@@ -9,11 +9,13 @@ import pytest
 from pyramid import httpexceptions
 from pyramid.request import Request
 from transaction.interfaces import TransientError
-from ZODB.POSException import ConflictError, POSKeyError
+from ZODB.POSException import ConflictError, POSKeyError, StorageError
 
 from klanten import errors
 from klanten.model import errors as broken_rules
+from klanten.outgoing.rights import RightsUnknown
 from klanten.schemas.faults import Fault, ValidationFailed
+from klanten.storage import DatabaseBusy
 from klanten.strictjson import NotJson
 
 FAULTS = [Fault("adres.huisnummer", "invalid", "Reden."), Fault("klantnummer", "blank", "Reden.")]
@@ -35,6 +37,9 @@ FACTS: list[tuple[Exception, int, str]] = [
     (httpexceptions.HTTPBadGateway(), 500, "error"),
     (TransientError(), 503, "service_unavailable"),
     (ConflictError(), 503, "service_unavailable"),
+    (StorageError("no answer"), 503, "service_unavailable"),
+    (DatabaseBusy("others write"), 503, "service_unavailable"),
+    (RightsUnknown("balie"), 503, "service_unavailable"),
     (OSError(28, "No space left on device"), 503, "service_unavailable"),
     (FileNotFoundError(2, "No such file"), 500, "error"),
     (POSKeyError(b"12345678"), 500, "error"),

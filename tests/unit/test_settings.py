@@ -51,6 +51,7 @@ def test_all_but_two_have_a_default():
 
 
 RIGHT: list[tuple[str, str, str, Any]] = [
+    ("klanten.component", "krc", "component", "krc"),
     ("klanten.clients", "a/b.ini", "clients", Path("/etc/klanten/a/b.ini")),
     ("klanten.clients", "/srv/b.ini", "clients", Path("/srv/b.ini")),
     ("klanten.clients", "~/b.ini", "clients", Path.home() / "b.ini"),
@@ -81,7 +82,6 @@ RIGHT: list[tuple[str, str, str, Any]] = [
     ),
     ("klanten.body.max_size", "1", "body_max_size", 1),
     ("klanten.log.format", "json", "log_format", "json"),
-    ("klanten.component", "krc", "component", "krc"),
     ("klanten.notifications.deliver", "False", "deliver_notifications", False),
 ]
 

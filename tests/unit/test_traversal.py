@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import pyramid.request
 import pytest
 
 from klanten.model.audittrail import Actie, Bewerking
@@ -13,22 +14,20 @@ from klanten.model.root import Root
 from klanten.traversal import NO_UUID, AudittrailPlace, CanonicalUuids, KlantPlace, RegelPlace, Top
 
 
-class Request:
+class Request(pyramid.request.Request):
     """A request that opens the tree when it is asked for, and tells whether it was."""
 
-    def __init__(self, tree: Root) -> None:
-        self._tree = tree
-        self.opened = False
+    opened = False
 
     @property
     def tree(self) -> Root:
         self.opened = True
-        return self._tree
+        return self.environ["tree"]
 
 
 @pytest.fixture
 def request_() -> Any:
-    return Request(Root())
+    return Request.blank("/", {"tree": Root()})
 
 
 @pytest.fixture
