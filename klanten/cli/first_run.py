@@ -21,6 +21,7 @@ DEMO = "demo"
 
 TOUR = """\
 Klanten API   {api}
+For people    {site}/ has the documentation, and {site}/proberen/ a form to try it
 OAS document  {api}/schema/openapi.yaml
 Client        {client_id}, may do everything (see {clients})
 Token         valid for {hours:g} hours; another: {program} token {ini} {client_id}
@@ -42,7 +43,8 @@ def first_run(ini: Path) -> None:
     What is there already stays as it is.
     """
     settings = Settings.from_ini(ini)
-    api = free_address(ini) + "/api/v1"
+    site = free_address(ini)
+    api = site + "/api/v1"
     try:
         make_folders(settings)
         client = demo_client(settings.clients)
@@ -52,6 +54,7 @@ def first_run(ini: Path) -> None:
     click.echo(
         TOUR.format(
             api=api,
+            site=site,
             client_id=client.client_id,
             clients=settings.clients,
             hours=HOURS,
