@@ -354,6 +354,12 @@ def test_a_subject_that_is_there_is_kept_as_it_was_sent(create, subjects):
     assert create(subject=subjects.url("/200?x=\xe9#y"))["subject"] == subjects.url("/200?x=\xe9#y")
 
 
+def test_the_path_of_a_subject_is_encoded_to_ask_for_it_and_kept_as_sent(create, subjects):
+    subject = subjects.url("/200/caf\xe9/\u20ac?\xe9=%41")
+    assert create(subject=subject)["subject"] == subject
+    assert subjects.asked == ["/200/caf%C3%A9/%E2%82%AC?%C3%A9=%41"]
+
+
 def test_a_subject_is_asked_for_without_a_token_of_ours_or_theirs(create, subjects):
     create(subject=subjects.url("/200").replace("://", "://user:secret@"))
     [headers] = subjects.headers
