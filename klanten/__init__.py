@@ -28,14 +28,15 @@ ROOMS = (
     ".monitoring",
     ".upkeep",
 )
-NO_START = (
-    SettingsError,
-    ClientsError,
-    ServicesError,
-    DatabaseUnavailable,
-    DatabaseTooNew,
-    DatabaseTooOld,
-)
+NO_START: dict[type[Exception], str | None] = {
+    SettingsError: None,
+    ClientsError: "klanten.clients",
+    ServicesError: "klanten.services",
+    DatabaseUnavailable: "zodbconn.uri",
+    DatabaseTooNew: "zodbconn.uri",
+    DatabaseTooOld: "zodbconn.uri",
+}
+"""What ends the start with one line, and the setting that it is about; None: the line names it."""
 
 
 def main(global_config: dict[str, Any] | None, **given: str) -> Router:
@@ -43,10 +44,20 @@ def main(global_config: dict[str, Any] | None, **given: str) -> Router:
 
     What an operator has to mend ends the process with one line.
     """
+    file = (global_config or {}).get("__file__")
     try:
-        return assemble(Settings.read(given, (global_config or {}).get("__file__")))
-    except NO_START as reason:
-        raise SystemExit(f"klanten: {reason}") from None
+        return assemble(Settings.read(given, file))
+    except tuple(NO_START) as reason:
+        raise SystemExit(f"klanten: {_told(reason, file)}") from None
+
+
+def _told(reason: Exception, file: str | None) -> str:
+    """The reason, with the setting that led to it and the ini file where that stands."""
+    setting = NO_START[type(reason)]
+    if setting is None:
+        return str(reason)
+    fault = str(reason).removeprefix(f"{setting}: ")
+    return f"{setting} in {file or 'the settings given to klanten.main'}: {fault}"
 
 
 def assemble(settings: Settings) -> Router:

@@ -57,7 +57,13 @@ def serve(application: Application, patience: float = GRACEFUL_TIMEOUT, **option
         options = {"sockets": sockets} | {
             name: value for name, value in options.items() if name not in ("listen", "host", "port")
         }
-    server = Server(application, options)
+    try:
+        server = Server(application, options)
+    except OSError as fault:
+        raise SystemExit(
+            f"klanten: the server of [server:main] can't listen: {fault.strerror}; "
+            "stop what uses the port, or choose another"
+        ) from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
     server.run()

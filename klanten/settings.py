@@ -83,13 +83,13 @@ def a_database_uri(text: str, origin: Origin) -> str:
     return text
 
 
-def _number(text: str) -> float:
+def _number(text: str, least: str = "0") -> float:
     try:
         number = float(text)
     except ValueError:
         raise ValueError(f"{text!r} is no number; write for instance 60") from None
     if not 0 <= number < 1e9:
-        raise ValueError(f"{text!r} is out of range; use a number from 0 to 1,000,000,000")
+        raise ValueError(f"{text!r} is out of range; use {least} to 1,000,000,000")
     return number
 
 
@@ -98,7 +98,7 @@ def seconds(text: str, origin: Origin) -> float:
 
 
 def seconds_above_zero(text: str, origin: Origin) -> float:
-    number = _number(text)
+    number = _number(text, least="more than 0, up")
     if not number:
         raise ValueError("must be more than 0; write for instance 5")
     return number

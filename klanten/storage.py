@@ -243,7 +243,12 @@ def _reason(uri: str, fault: Exception) -> str:
             f"{path.partition('?')[0]} is in use by another server or command, and one process at "
             "a time can have a file open; stop that one, or use ZEO or PostgreSQL"
         )
-    return f"the {scheme} database can't be opened: {_line(fault)}"
+    if isinstance(fault, FileNotFoundError):
+        folder = Path(path.partition("?")[0]).parent
+        return f"there is no folder {folder}; make it, for the user of this service"
+    return (
+        f"the {scheme} database can't be opened: {_line(fault)}; mend the URI or start its server"
+    )
 
 
 def _line(fault: Exception) -> str:

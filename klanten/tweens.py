@@ -18,9 +18,9 @@ API_VERSION = "1.0.0"
 NO_GUESSES = ("X-Content-Type-Options", "nosniff")
 CORS_REQUEST_HEADERS = (
     "Authorization, Content-Type, If-None-Match, X-Audit-Toelichting, X-NLX-Logrecord-ID, "
-    "X-Request-ID"
+    "X-NLX-Request-User-Id, X-Request-ID"
 )
-CORS_ANSWER_HEADERS = "API-version, Allow, ETag, Location, X-Request-ID"
+CORS_ANSWER_HEADERS = "API-version, Allow, ETag, Location, X-OAS-Version, X-Request-ID"
 PREFLIGHT_SECONDS = "86400"
 # A member of a list (RFC 9110 8.8.3 and 5.6.1); a value without quotes is no tag
 ENTITY_TAG = re.compile(r'(?:^|,)[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
@@ -33,6 +33,7 @@ def headers_tween(handler: Handler, registry: Registry) -> Handler:
     """
     allow = registry.allow
     origins = registry.settings["klanten"].cors_origins
+    depends_on_origin = bool(origins) and origins != ("*",)
 
     def tween(request: Request) -> Response:
         response = handler(request)
@@ -44,6 +45,8 @@ def headers_tween(handler: Handler, registry: Registry) -> Handler:
         route = getattr(request, "matched_route", None)
         if route is not None and route.name in allow:
             headers.append(("Allow", allow[route.name]))
+        if depends_on_origin:
+            response.headers["Vary"] = "Origin"
         if origins and "HTTP_ORIGIN" in request.environ:
             _share(request, response, origins)
         return response
@@ -70,11 +73,10 @@ def _share(request: Request, response: Response, origins: tuple[str, ...]) -> No
     headers = response.headers
     if origins == ("*",):
         headers["Access-Control-Allow-Origin"] = "*"
-    else:
-        headers["Vary"] = "Origin"
-        if request.environ["HTTP_ORIGIN"] not in origins:
-            return
+    elif request.environ["HTTP_ORIGIN"] in origins:
         headers["Access-Control-Allow-Origin"] = request.environ["HTTP_ORIGIN"]
+    else:
+        return
     headers["Access-Control-Expose-Headers"] = CORS_ANSWER_HEADERS
     if is_preflight(request):
         headers["Access-Control-Allow-Methods"] = headers.get("Allow", "")

@@ -16,6 +16,9 @@ SERVICES = (
     audittrail.regel,
 )
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+"""In the order in which `Allow` names them."""
+
 
 def includeme(config: Configurator) -> None:
     include_cornice(config)
@@ -24,7 +27,8 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(subject_exists)
     config.add_view_deriver(operation_view, under=INGRESS, over="secured_view")
     config.registry.allow = {
-        service.name: ", ".join(service.defined_methods) for service in SERVICES
+        service.name: ", ".join(sorted(service.defined_methods, key=METHODS.index))
+        for service in SERVICES
     }
     for service in SERVICES:
         config.add_cornice_service(service)

@@ -7,9 +7,10 @@ newest, and only in an empty place.
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def backup(uri: str, folder: Path, full: bool = False) -> dict[str, Any]:
     if file is not None:
         if not file.is_file():
             raise BackupFailed(f"{file}: there is no database yet; start a server first")
+        _await_new_second(before)
         _repozo("-B", "-r", str(folder), "-f", str(file), *(["-F"] if full else []))
     else:
         _dump(uri, folder / DUMP.format(datetime.now()))
@@ -74,6 +76,12 @@ def _recover(folder: Path, file: Path) -> dict[str, Any]:
     file.parent.mkdir(parents=True, exist_ok=True)
     _repozo("-R", "-w", "-r", str(folder), "-o", str(file))
     return {"file": str(file), "size": file.stat().st_size}
+
+
+def _await_new_second(backups: set[Path]) -> None:
+    """repozo names a backup after its second, and at a restore overlooks one that shares it."""
+    while any(path.stem == f"{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}" for path in backups):
+        time.sleep(0.05)
 
 
 def _repozo(*arguments: str) -> None:

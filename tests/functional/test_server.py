@@ -75,7 +75,8 @@ def wait_until_nothing_new_is_taken(server: Server) -> None:
     end = time.monotonic() + ANSWER_SECONDS
     with contextlib.suppress(ConnectionError):
         while time.monotonic() < end:
-            server.connect().connect()
+            with contextlib.closing(server.connect()) as connection:
+                connection.connect()
             time.sleep(0.05)
     assert time.monotonic() < end
 

@@ -84,7 +84,7 @@ def test_a_folder_that_is_not_there_is_told_in_one_line():
     with pytest.raises(DatabaseUnavailable) as told:
         open_database("file:///nowhere/klanten.fs")
     text = str(told.value)
-    assert text.startswith("zodbconn.uri: the file database can't be opened: ")
+    assert text.startswith("zodbconn.uri: there is no folder /nowhere; ")
     assert "/nowhere/klanten.fs" in text
 
 
