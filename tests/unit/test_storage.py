@@ -85,7 +85,6 @@ def test_a_folder_that_is_not_there_is_told_in_one_line():
         open_database("file:///nowhere/klanten.fs")
     text = str(told.value)
     assert text.startswith("zodbconn.uri: there is no folder /nowhere; ")
-    assert "/nowhere/klanten.fs" in text
 
 
 def test_a_file_that_is_no_database_is_told_in_one_line(tmp_path: Path, uri: str):

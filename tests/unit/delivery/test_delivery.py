@@ -192,7 +192,9 @@ def test_whoever_lost_the_lease_sends_nothing_more(database, api, start):
     assert len(api.sent) == 5
 
 
-def test_a_lease_that_can_not_be_kept_costs_and_doubles_no_message(database, api, start, monkeypatch):
+def test_a_lease_that_can_not_be_kept_costs_and_doubles_no_message(
+    database, api, start, monkeypatch
+):
     failed = threading.Event()
 
     @contextmanager
