@@ -1,6 +1,7 @@
 """One shape for every refusal, whatever is wrong; the cause is in the log, and nobody's data."""
 
 import errno
+import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,8 @@ import webtest
 from ZODB.Connection import Connection
 
 from klanten.logs import Formatter
+from klanten.model.outbox import Outbox
+from tests.consistency import assert_consistent
 from tests.factories import make_klant, make_person, rsin
 from tests.fouten import assert_form_of_fout, assert_fout
 
@@ -113,6 +116,25 @@ def test_a_crash_has_the_form_of_any_refusal_and_tells_nothing(crash):
 def test_a_crash_changes_nothing(app, crash):
     crash()
     assert app.get(KLANTEN).json["count"] == 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_crash_in_the_middle_of_a_change_leaves_nothing_of_it(app, monkeypatch, method):
+    """The message is put into the outbox last, when all else has been changed."""
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    before = app.post_json(KLANTEN, make_person()).json
+    url = KLANTEN if method == "POST" else before["url"]
+    with monkeypatch.context() as broken:
+        broken.setattr(Outbox, "put", fail)
+        body = json.dumps(make_klant(achternaam="Anders")).encode()
+        answer = app.request(url, method=method, body=body, headers=JSON, status=500)
+    assert_fout(answer, 500, "error")
+    assert app.get(KLANTEN).json["results"] == [before]
+    with app.app.registry.database.transaction() as connection:
+        assert_consistent(connection.root()["klanten"])
 
 
 def test_the_server_goes_on_after_a_crash(server, app):

@@ -315,7 +315,9 @@ def test_a_moment_that_is_no_number_is_refused(app, token, name, moment):
     assert_form_of_fout(response)
 
 
-@pytest.mark.parametrize("moment", [10**400, -(10**400), 1e308, -1e308])
+@pytest.mark.parametrize(
+    "moment", [10**400, -(10**400), 1e308, -1e308], ids=["huge", "-huge", "double", "-double"]
+)
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 def test_a_moment_of_any_size_is_judged(app, token, name, moment):
     """`iat` may be anything; the others say when a token counts."""
