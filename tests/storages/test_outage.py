@@ -136,7 +136,7 @@ def test_a_start_without_the_server_ends_in_one_line(
     with pytest.raises(SystemExit) as told:
         make_app(**settings)
     text = str(told.value)
-    assert text.startswith("klanten: zodbconn.uri: the ")
+    assert text.startswith("klanten: zodbconn.uri in ")
     assert "\n" not in text
     assert "secret" not in text
 
