@@ -243,8 +243,8 @@ def _reason(uri: str, fault: Exception) -> str:
             f"{path.partition('?')[0]} is in use by another server or command, and one process at "
             "a time can have a file open; stop that one, or use ZEO or PostgreSQL"
         )
-    if isinstance(fault, FileNotFoundError):
-        folder = Path(path.partition("?")[0]).parent
+    folder = Path(path.partition("?")[0]).parent
+    if isinstance(fault, FileNotFoundError) and not folder.is_dir():
         return f"there is no folder {folder}; make it, for the user of this service"
     return (
         f"the {scheme} database can't be opened: {_line(fault)}; mend the URI or start its server"
