@@ -23,6 +23,8 @@ from .tasks import TASKS
 log = logging.getLogger(__name__)
 
 LONGEST_LINE = 10 * 1024 * 1024
+# How soon an order to stop is seen: a server that is stopped, and each test, waits for it.
+STOP_SECONDS = 0.05
 # How often a command is told how far its task is.
 NEWS_SECONDS = 0.5
 # A silent peer is given up; a task itself may take hours, with news now and then.
@@ -90,7 +92,9 @@ class Control(ThreadingMixIn, UnixStreamServer):
         with address_of(path) as address:
             super().__init__(address, Conversation)
         path.chmod(0o600)
-        self._thread = threading.Thread(target=self.serve_forever, name="control", daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(STOP_SECONDS,), name="control", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()
