@@ -145,6 +145,16 @@ class Task(WSGITask):
             self.channel = channel
         channel.write_soon(b"".join(parts))
 
+    def set_close_on_finish(self) -> None:
+        """Close the connection after this answer, and say so; waitress asks for that.
+
+        It does so for every answer without a length: also for 204 and 304, which have none
+        (RFC 9112 6.3), so that their clients would have to connect again each time.
+        """
+        wanted = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or wanted or self.version == "1.0":
+            super().set_close_on_finish()
+
 
 class Channel(HTTPChannel):
     """A connection to a client."""

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import bearer
 from tests.factories import make_klant
-from tests.servers import ANSWER_SECONDS, Answer, Server, Subjects, free_port
+from tests.servers import ANSWER_SECONDS, Answer, Server, Subjects, answer_on, free_port
 
 INI = """\
 [app:main]
@@ -198,3 +198,35 @@ def test_a_wrong_patience_stops_the_start_with_one_line(
     )
     assert "graceful_timeout in [server:main]: 'long' is no number" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_connection_stays_open_after_an_answer_without_a_body(start: Start) -> None:
+    process, server = start()
+    known = server.request("POST", "/klanten", make_klant())
+    path = "/api/v1/klanten/" + known.json["url"].rsplit("/", 1)[1]
+    etag = {"If-None-Match": server.request("GET", path[7:]).headers["ETag"]}
+    with contextlib.closing(server.connect()) as connection:
+        connection.connect()
+        mine = connection.sock
+        for method, headers, status in (
+            ("GET", etag, 304),
+            ("HEAD", {}, 200),
+            ("DELETE", {}, 204),
+            ("GET", {}, 404),
+        ):
+            connection.request(method, path, headers=dict(server.headers) | headers)
+            assert answer_on(connection).status == status
+            assert connection.sock is mine
+
+
+@pytest.mark.parametrize("version, headers", [("1.1", "Connection: close\r\n"), ("1.0", "")])
+def test_connection_closes_after_an_answer_without_a_body_when_asked_to(
+    start: Start, version: str, headers: str
+) -> None:
+    process, server = start()
+    known = server.request("POST", "/klanten", make_klant())
+    path = "/api/v1/klanten/" + known.json["url"].rsplit("/", 1)[1]
+    request = f"DELETE {path} HTTP/{version}\r\nHost: localhost\r\n{headers}"
+    request += f"Authorization: {server.headers['Authorization']}\r\n\r\n"
+    answered = server.send(request.encode())  # until the server hangs up
+    assert b" 204 " in answered and b"Connection: close" in answered
