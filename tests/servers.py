@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from functools import cached_property
@@ -142,29 +142,36 @@ use = egg:klanten
 {settings}
 
 [server:main]
-use = egg:waitress#main
-listen = 127.0.0.1:{port}
-threads = 4
-max_request_body_size = 1048576
+{options}
 """
+OPTIONS = {"use": "egg:waitress#main", "threads": "4", "max_request_body_size": "1048576"}
 
 
 class Pserve:
-    """The application as an operator runs it: `pserve` on an ini file, in a process of its own."""
+    """The application as an operator runs it: `pserve` on an ini file, in a process of its own.
+
+    `options` are those of `[server:main]`, beside or instead of the usual ones.
+    """
+
+    program: Sequence[str | Path] = [Path(sys.executable).with_name("pserve")]
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str], headers: Mapping[str, str]
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        headers: Mapping[str, str],
+        options: Mapping[str, str] = OPTIONS,
     ) -> None:
         self.folder = folder
         self.ini = folder / "server.ini"
         self.server = Server(free_port(), headers)
-        lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
-        self.ini.write_text(INI.format(settings=lines, port=self.server.port))
+        options = {**OPTIONS, "listen": f"127.0.0.1:{self.server.port}", **options}
+        self.ini.write_text(INI.format(settings=_lines(settings), options=_lines(options)))
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
         """Start, and wait until it listens."""
-        command = [str(Path(sys.executable).with_name("pserve")), str(self.ini)]
+        command = [*self.program, self.ini]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(os.environ)
@@ -189,6 +196,10 @@ class Pserve:
             self.process.send_signal(with_signal)
             self.process.wait(ANSWER_SECONDS)
             self.process = None
+
+
+def _lines(settings: Mapping[str, str]) -> str:
+    return "\n".join(f"{name} = {value}" for name, value in settings.items())
 
 
 def free_port() -> int:

@@ -1,21 +1,17 @@
-"""Many writers at once, writers that wait for nobody, and a server that is killed."""
+"""Many writers at once, and writers that wait for nobody."""
 
-import http.client
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
-from klanten.storage import open_database, tree
 from tests.consistency import assert_consistent
 from tests.factories import make_klant, rsin
 from tests.fouten import codes_of
-from tests.servers import Answer, Pserve, Server, Subjects
+from tests.servers import Answer, Subjects
 
 WRITERS = 16
 EACH = 6
@@ -192,97 +188,3 @@ def test_a_writer_does_not_wait_for_a_slow_body(server):
     connection.endheaders(b"{")
     assert server.request("POST", "/klanten", make_klant()).status == 201
     connection.close()
-
-
-# --- a server that is killed --------------------------------------------------------------------
-
-
-@pytest.fixture
-def pserve(tmp_path: Path, settings: dict[str, str], token: Any) -> Iterator[Pserve]:
-    running = Pserve(tmp_path, settings, {"Authorization": token("all")})
-    yield running
-    running.stop()
-
-
-class Load:
-    """Writers that go on until the server is gone, and remember what it acknowledged."""
-
-    def __init__(self, server: Server, name: str) -> None:
-        self.server, self.name = server, name
-        self.klanten: dict[str, Any] = {}
-        """By URL what was last acknowledged; None for a removed klant."""
-        self.unsure: set[str] = set()
-        """URLs of which a change was on its way when the server was killed."""
-        self.enough = threading.Event()
-
-    def run(self, number: int) -> None:
-        turn = 0
-        try:
-            while True:
-                self.write(f"{self.name}{number}-{turn}", turn)
-                turn += 1
-                if turn == 12:
-                    self.enough.set()
-        except (OSError, http.client.HTTPException):
-            return
-
-    def write(self, name: str, turn: int) -> None:
-        sent = make_klant(klantnummer=name, achternaam=name, functie="new")
-        klant = self.acknowledged(self.server.request("POST", "/klanten", sent), 201)
-        url = klant["url"]
-        if turn % 2:
-            self.unsure.add(url)
-            changed = self.server.request("PATCH", url, {"functie": "changed"})
-            self.acknowledged(changed, 200)
-            self.unsure.discard(url)
-        if turn % 5 == 4:
-            self.unsure.add(url)
-            assert self.server.request("DELETE", url).status == 204
-            self.klanten[url] = None
-            self.unsure.discard(url)
-
-    def acknowledged(self, answer: Answer, status: int) -> Any:
-        assert answer.status == status
-        self.klanten[answer.json["url"]] = answer.json
-        return answer.json
-
-
-def test_what_was_acknowledged_survives_a_kill(pserve: Pserve, settings: dict[str, str]):
-    """Twice, so that a database which was recovered once is written and recovered again."""
-    for name in "ab":
-        load = Load(pserve.start(), name)
-        with ThreadPoolExecutor(4) as pool:
-            running = [pool.submit(load.run, number) for number in range(4)]
-            assert load.enough.wait(60)
-            pserve.kill()
-            for each in running:
-                each.result()
-        assert_whole_on_disk(settings)
-        assert_all_there(load, pserve.start())
-        pserve.kill()
-
-
-def assert_all_there(load: Load, server: Server) -> None:
-    for url, klant in load.klanten.items():
-        if url in load.unsure:
-            continue
-        answer = server.request("GET", url)
-        if klant is None:
-            assert answer.status == 404
-            continue
-        assert answer.json == klant
-        for name in ("klantnummer", "achternaam"):
-            query = urlencode({name: klant[name], "functie": klant["functie"]})
-            page = server.request("GET", f"/klanten?{query}").json
-            assert [found["url"] for found in page["results"]] == [url]
-        lines = server.request("GET", url + "/audittrail").json
-        assert lines[-1]["wijzigingen"]["nieuw"] == klant
-
-
-def assert_whole_on_disk(settings: dict[str, str]) -> None:
-    database = open_database(settings["zodbconn.uri"])
-    try:
-        with tree(database) as root:
-            assert_consistent(root)
-    finally:
-        database.close()

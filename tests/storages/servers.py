@@ -101,7 +101,8 @@ class Server:
             self.process = None
 
     def kill(self) -> None:
-        """As a power cut of the process: no goodbye, nothing written."""
+        """As a power cut of all processes: no goodbye, nothing written."""
+        self._signal_all(signal.SIGKILL)
         self.end(signal.SIGKILL)
 
     def stop(self) -> None:

@@ -13,7 +13,6 @@ import pytest
 from klanten.storage import open_database, tree
 from tests.conftest import bearer
 from tests.storages.conftest import TIMEOUT, Store
-from tests.storages.servers import until
 from tests.storages.whole import assert_whole
 from tests.storages.writer import CONTESTED
 
@@ -105,21 +104,3 @@ def test_two_processes_write_one_database(store: Store, start_writers: StartWrit
     assert tally.keys() == {"POST 201", "PATCH 200", "DELETE 204"}
     # a fifth of them would still be answered well; a design that collides has more than half
     assert conflicts < sum(tally.values()) / 5
-
-
-def test_nothing_acknowledged_is_lost_when_the_server_is_killed(
-    store: Store, start_writers: StartWriters
-):
-    writers = start_writers(20)
-    for writer in writers:
-        # both are at work, in the middle of something
-        until(lambda writer=writer: writer.read() == "at 10", "a writer")
-        store.server.kill()
-        store.server.start()
-    results = [writer.result() for writer in writers]
-    assert_stored(store, results)
-    answers = {answer for result in results for answer in result["tally"]}
-    assert answers - {"conflicts", "PATCH 404", "DELETE 404"} <= {
-        *("POST 201", "POST 400", "POST 503"),
-        *("PATCH 200", "PATCH 503", "DELETE 204", "DELETE 503"),
-    }

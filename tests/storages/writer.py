@@ -2,8 +2,7 @@
 
     python writer.py '{"settings": {...}, "threads": 4, "rounds": 50, "name": "a", ...}'
 
-It says `ready`, starts when a line comes in, says `at 10`, `at 20` ... when so many klanten were
-acknowledged, and at last prints what it did as JSON.
+It says `ready`, starts when a line comes in, and at last prints what it did as JSON.
 """
 
 import json
@@ -98,7 +97,8 @@ def main() -> None:
     sys.stdin.readline()
     for thread in threads:
         thread.start()
-    tell(threads, consumers)
+    for thread in threads:
+        thread.join()
     app.registry.database.close()
     done = {
         "tally": tally,
@@ -107,17 +107,6 @@ def main() -> None:
         "won": [number for each in consumers for number in each.won],
     }
     print(json.dumps(done))
-
-
-def tell(threads: list[threading.Thread], consumers: list[Consumer]) -> None:
-    """Say how far it is until all is done."""
-    told = 0
-    while any(thread.is_alive() for thread in threads):
-        time.sleep(0.01)
-        reached = sum(len(each.acknowledged) for each in consumers) // 10 * 10
-        for number in range(told + 10, reached + 10, 10):
-            print(f"at {number}", flush=True)
-        told = max(told, reached)
 
 
 if __name__ == "__main__":
