@@ -67,8 +67,7 @@ def assemble(settings: Settings) -> Router:
         "tm.manager_hook": "pyramid_tm.explicit_manager",
         # asks for the user outside the exception views
         "tm.annotate_user": False,
-        # refusals are returned as answers: they must not commit
-        "tm.commit_veto": "pyramid_tm.default_commit_veto",
+        "tm.commit_veto": "klanten.execution.is_refusal",
     }
     with Configurator(settings=libraries, exceptionresponse_view=None) as config:
         config.include("pyramid_tm")

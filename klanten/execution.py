@@ -72,6 +72,12 @@ def answer(request: Request, key: Hashable, ask: Callable[[], Any]) -> Any:
     raise Question(key, ask)
 
 
+def is_refusal(request: Request, response: Response) -> bool:
+    """Whether nothing of the attempt may stay: refusals are returned as answers, not raised."""
+    refusal: bool = response.status_code >= 400
+    return refusal
+
+
 def request_body(request: Request) -> bytes:
     """The bytes of the body; one byte more than allowed when it is longer than that."""
     body: bytes = request.environ["wsgi.input"].getvalue()

@@ -16,6 +16,9 @@ from .tokens import Caller, TokenRefused, Tokens
 
 log = logging.getLogger(__name__)
 
+LOOK_EVERY = 0.1
+"""Seconds that a client may still be served after it is taken out of the clients file."""
+
 
 class Refused(Denied):
     """A refusal with the code and the explanation of the Fout that answers it."""
@@ -104,7 +107,7 @@ class SecurityPolicy:
 
 def includeme(config: Configurator) -> None:
     settings = config.registry.settings["klanten"]
-    clients = Clients(settings.clients)
+    clients = Clients(settings.clients, LOOK_EVERY)
     for warning in clients.warnings():
         log.warning(warning)
     tokens = Tokens(clients, settings.jwt_leeway, settings.jwt_max_age)

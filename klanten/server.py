@@ -132,6 +132,7 @@ class Task(WSGITask):
     """
 
     channel: Any
+    request: Any
 
     def write(self, data: bytes) -> None:
         if self.wrote_header:

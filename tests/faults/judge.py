@@ -41,7 +41,7 @@ def settle(load: Load, klanten: dict[str, Any]) -> None:
     """Each klant is what was acknowledged, or what was asked for without an answer."""
     for history in load.histories:
         found = klanten.pop(history.url, GONE)
-        assert history.settle(found), (history, found)
+        assert load.settle(history, found), (history, found)
     for consumer, unborn in enumerate(load.unborn):
         for sent in unborn:
             if born := next((body for body in klanten.values() if is_made_of(body, sent)), None):

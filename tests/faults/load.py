@@ -65,15 +65,6 @@ class History:
     def can_change(self) -> bool:
         return self.body is not GONE and self.doubt is NOTHING
 
-    def settle(self, found: Any) -> bool:
-        """Takes what a klant turned out to be; whether that is one of both things it can be."""
-        if self.doubt is NOTHING:
-            return bool(found == self.body)
-        done, self.doubt = found == self.doubt, NOTHING
-        if done:
-            self.bodies.append(found)
-        return bool(done or found == self.body)
-
 
 @dataclass
 class Load:
@@ -86,6 +77,8 @@ class Load:
     """How often which method was answered with which status."""
     wrong: list[str] = field(default_factory=list)
     """Answers that should not have been given."""
+    done_unacknowledged: int = 0
+    """How many requests turned out to be done without an acknowledgement."""
 
     def __post_init__(self) -> None:
         self._each = [Consumer(self, number) for number in range(self.consumers)]
@@ -144,8 +137,20 @@ class Load:
         """For each consumer the klanten that it sent without an acknowledgement."""
         return [each.unborn for each in self._each]
 
+    def settle(self, history: History, found: Any) -> bool:
+        """Takes what a klant turned out to be; whether that is one of the things it can be."""
+        doubt, history.doubt = history.doubt, NOTHING
+        if found == history.body:
+            return True
+        if found != doubt:
+            return False
+        history.bodies.append(found)
+        self.done_unacknowledged += 1
+        return True
+
     def adopt(self, consumer: int, body: Any) -> None:
         """Takes a klant that was created, though nobody said so."""
+        self.done_unacknowledged += 1
         self._each[consumer].histories.append(History([body]))
 
 
