@@ -287,10 +287,11 @@ def test_last_answer_does_not_count_when_it_is_too_old(ac, make_ac_app):
     fout(read(app), 503, "service_unavailable")
 
 
-def test_client_that_leaves_the_file_is_refused_at_once(ac, app, clients_file):
+def test_client_that_leaves_the_file_is_refused(ac, app, clients_file):
     ac.register(BALIE)
     assert read(app).status_int == 200
     clients_file.write_text(clients_file.read_text().replace(f"[{BALIE}]", "[another]"))
+    time.sleep(LOOK_EVERY)
     fout(read(app), 403, "invalid-client-identifier")
 
 
