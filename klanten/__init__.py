@@ -8,7 +8,7 @@ from pyramid.request import Request
 from pyramid.router import Router
 
 from .clients import ClientsError
-from .model.errors import DatabaseTooNew, DatabaseTooOld
+from .model.errors import DatabaseForeign, DatabaseTooNew, DatabaseTooOld
 from .outgoing.services import ServicesError
 from .settings import Settings, SettingsError
 from .storage import DatabaseUnavailable
@@ -33,6 +33,7 @@ NO_START: dict[type[Exception], str | None] = {
     ClientsError: "klanten.clients",
     ServicesError: "klanten.services",
     DatabaseUnavailable: "zodbconn.uri",
+    DatabaseForeign: "zodbconn.uri",
     DatabaseTooNew: "zodbconn.uri",
     DatabaseTooOld: "zodbconn.uri",
 }
@@ -53,7 +54,7 @@ def main(global_config: dict[str, Any] | None, **given: str) -> Router:
 
 def _told(reason: Exception, file: str | None) -> str:
     """The reason, with the setting that led to it and the ini file where that stands."""
-    setting = NO_START[type(reason)]
+    setting = next(NO_START[kind] for kind in NO_START if isinstance(reason, kind))
     if setting is None:
         return str(reason)
     fault = str(reason).removeprefix(f"{setting}: ")

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import errno
 import inspect
 import math
 import re
@@ -20,7 +21,8 @@ from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 from ZODB import DB
 from ZODB.Connection import Connection
-from ZODB.POSException import ConflictError, POSError, StorageError
+from ZODB.FileStorage.FileStorage import FileStorageFormatError
+from ZODB.POSException import ConflictError, POSError, ReadOnlyError, StorageError
 
 from .evolve import check_version
 from .model.root import Root, bootstrap
@@ -246,9 +248,28 @@ def _reason(uri: str, fault: Exception) -> str:
     folder = Path(path.partition("?")[0]).parent
     if isinstance(fault, FileNotFoundError) and not folder.is_dir():
         return f"there is no folder {folder}; make it, for the user of this service"
-    return (
-        f"the {scheme} database can't be opened: {_line(fault)}; mend the URI or start its server"
-    )
+    found = f"the {scheme} database can't be opened: "
+    if scheme == "file":
+        return f"{found}{path.partition('?')[0]}: {_file_reason(fault)}"
+    return f"{found}{_line(fault)}; mend the URI or start its server"
+
+
+FILE_MENDS = {
+    errno.ENOENT: "name the right file, or start the server, which makes a new one",
+    errno.EISDIR: "name a file in it",
+    errno.ENOSPC: "make room",
+}
+
+
+def _file_reason(fault: Exception) -> str:
+    if isinstance(fault, OSError):
+        mend = FILE_MENDS.get(fault.errno or 0, "let the user of this service read and write it")
+        return f"{fault.strerror or _line(fault)}; {mend}"
+    if isinstance(fault, FileStorageFormatError):
+        return "it is no ZODB database; name the right file, or restore a backup"
+    if isinstance(fault, ReadOnlyError):  # making the first object of a new database
+        return "it is empty; start the server, which fills it, or restore a backup"
+    return f"it is damaged ({_line(fault)}); restore a backup"
 
 
 def _line(fault: Exception) -> str:

@@ -9,12 +9,12 @@ from ..clients import Clients
 from ..outgoing.services import Services
 from ..settings import Settings
 from .base_url import examine_base_url
-from .database import examine_database
+from .database import DATABASE, examine_database
 from .files import examine_files
 from .finding import Finding, State, right
 from .neighbours import examine_neighbours
 
-__all__ = ["Finding", "State", "examine", "right"]
+__all__ = ["DATABASE", "Finding", "State", "examine", "right"]
 
 
 def examine(settings: Settings, base_url: str | None = None) -> Iterator[Finding]:

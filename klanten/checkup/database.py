@@ -9,15 +9,18 @@ from urllib.parse import urlsplit
 import transaction
 
 from ..evolve import check_version
-from ..model.errors import DatabaseTooNew, DatabaseTooOld
+from ..model.errors import DatabaseForeign, DatabaseTooNew, DatabaseTooOld
 from ..model.outbox import Outbox
-from ..model.root import Root
+from ..model.root import Root, stored_root
 from ..settings import Settings
 from ..storage import Database, DatabaseUnavailable, open_database
+from ..upkeep.loss import lost
 from .finding import Finding, right, told, wrong
 from .processes import processes_with
 
 DATABASE = "database"
+"""The subject of a finding that is wrong when the database can't be opened, or not be read."""
+MEMORY = "memory"
 PROCESSES = "processes"
 OUTBOX = "outbox"
 
@@ -36,7 +39,7 @@ def examine_database(settings: Settings, has_receiver: bool) -> Iterator[Finding
     uri = urlsplit(settings.database_uri)
     if uri.scheme == "memory":
         yield wrong(
-            DATABASE, "everything is kept in memory only", "name a file or a server in zodbconn.uri"
+            MEMORY, "everything is kept in memory only", "name a file or a server in zodbconn.uri"
         )
         return
     if uri.scheme == "file":
@@ -49,6 +52,9 @@ def examine_database(settings: Settings, has_receiver: bool) -> Iterator[Finding
             )
             return
         yield from _processes(path)
+        if loss := lost(path):
+            yield told(DATABASE, loss, RESTORE)
+            return
     yield from _opened(settings, has_receiver)
 
 
@@ -77,18 +83,23 @@ def _opened(settings: Settings, has_receiver: bool) -> Iterator[Finding]:
         try:
             with _stored(database) as root:
                 yield from _root(root, has_receiver)
+        except DatabaseForeign as fault:
+            yield told(DATABASE, fault, RESTORE)
         except Exception as fault:  # what a damaged file raises has no end
             yield wrong(DATABASE, f"reading fails: {type(fault).__name__}", RESTORE)
 
 
 @contextlib.contextmanager
 def _stored(database: Database) -> Iterator[Root | None]:
-    """The tree as it is; None when no server ever made it. Nothing is written."""
+    """The tree as it is; None when no server ever made it. Nothing is written.
+
+    Raises `DatabaseForeign`.
+    """
     manager = transaction.TransactionManager(explicit=True)
     connection = database.open(manager)
     try:
         manager.begin()
-        yield connection.root().get("klanten")
+        yield stored_root(connection.root())
     finally:
         manager.abort()
         connection.close()

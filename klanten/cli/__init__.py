@@ -3,7 +3,7 @@
 import click
 
 from ..clients import ClientsError
-from ..model.errors import DatabaseTooNew, DatabaseTooOld
+from ..model.errors import DatabaseForeign, DatabaseTooNew, DatabaseTooOld
 from ..outgoing.services import ServicesError
 from ..settings import SettingsError
 from ..storage import DatabaseUnavailable
@@ -37,6 +37,7 @@ ENDINGS: dict[type[Exception], type[click.ClickException]] = {
     ClientsError: WrongSettings,
     ServicesError: WrongSettings,
     DatabaseUnavailable: NoDatabase,
+    DatabaseForeign: NoDatabase,
     DatabaseTooNew: NoDatabase,
     DatabaseTooOld: NoDatabase,
 }
@@ -49,7 +50,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except tuple(ENDINGS) as fault:
-            raise ENDINGS[type(fault)](str(fault)) from fault
+            ending = next(ENDINGS[kind] for kind in ENDINGS if isinstance(fault, kind))
+            raise ending(str(fault)) from fault
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..checkup import Finding, State, examine, right
+from ..checkup import DATABASE, Finding, State, examine, right
 from ..outgoing.location import Location, LocationError
 from ..settings import Settings
 
@@ -38,7 +38,8 @@ def a_url(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 def check(ctx: click.Context, ini: Path, url: str | None, as_json: bool) -> None:
     """Look whether the service of INI has all that it needs, and say what to do if not.
 
-    Nothing is changed, and the server may be running. Exit status 1 when something is wrong.
+    Nothing is changed, and the server may be running. Exit status 1 when something is wrong, 3 when it is
+    the database that can't be opened.
     """
     # tells that it reads a file which a server is writing to
     logging.getLogger("ZODB.FileStorage").setLevel(logging.ERROR)
@@ -48,7 +49,11 @@ def check(ctx: click.Context, ini: Path, url: str | None, as_json: bool) -> None
         click.echo(as_object(findings))
     else:
         Console().print(as_table(findings))
-    ctx.exit(any(finding.state is State.WRONG for finding in findings))
+    ctx.exit(_status({finding.subject for finding in findings if finding.state is State.WRONG}))
+
+
+def _status(wrong: set[str]) -> int:
+    return 3 if DATABASE in wrong else int(bool(wrong))
 
 
 def as_object(findings: Iterable[Finding]) -> str:

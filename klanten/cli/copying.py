@@ -84,7 +84,7 @@ def copy_from(
     with (
         rejected_to(rejects) as reject,
         contextlib.closing(Door()) as door,
-        opened(settings) as database,
+        opened(settings, new=True) as database,
     ):
         prepare(database)
         with contextlib.closing(Transactions(database, f"klanten copy-from {url}")) as transactions:

@@ -4,25 +4,35 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from ZODB.POSException import POSError
 
 from ..evolve import check_version
 from ..model.root import Root
 from ..settings import Settings
-from ..storage import Database, DatabaseUnavailable, open_database
+from ..storage import Database, DatabaseUnavailable, file_of, open_database
 from ..transfer.transactions import reading
+from ..upkeep.loss import lost
 
+RESTORE = "if that does not pass, restore a backup"
 STORAGES = frozenset({"ZODB", "ZEO", "relstorage"})
 
 
 @contextlib.contextmanager
-def opened(settings: Settings, *, read_only: bool = False) -> Iterator[Database]:
+def opened(
+    settings: Settings, *, read_only: bool = False, new: bool = False
+) -> Iterator[Database]:
     """The database of the ini file. One in a file can be read beside the server that has it open.
+
+    Only with `new` a file may be made: a name that is misspelt is no order for a new database.
 
     Raises `DatabaseUnavailable`, also for what goes wrong with the database later.
     """
-    with _only_our_words():
+    file = file_of(settings.database_uri)
+    if file is not None:
+        refuse_broken(file, new)
+    with quiet():
         database = open_database(
             settings.database_uri, read_only=read_only, timeout=settings.database_timeout
         )
@@ -33,10 +43,25 @@ def opened(settings: Settings, *, read_only: bool = False) -> Iterator[Database]
                 raise
             reason = " ".join(str(fault).split())
             raise DatabaseUnavailable(
-                f"zodbconn.uri: the database fails ({type(fault).__name__}): {reason}"
+                f"zodbconn.uri: the database fails ({type(fault).__name__}): {reason}; {RESTORE}"
             ) from fault
         finally:
             database.close()
+
+
+def refuse_broken(file: Path, new: bool = False) -> None:
+    """Refuse the file of a database that is not there, unless it may be `new`, or is cut off.
+
+    Raises `DatabaseUnavailable`.
+    """
+    if not new and not (file.exists() and (file.is_dir() or file.stat().st_size)):
+        what = "it is empty" if file.exists() else "there is no such file"
+        raise DatabaseUnavailable(
+            f"zodbconn.uri: {file}: {what}; name the right file, restore a backup, or start the "
+            "server, which makes a new database"
+        )
+    if loss := lost(file):
+        raise DatabaseUnavailable(f"zodbconn.uri: {loss}")
 
 
 def _is_of(database: Database, fault: Exception) -> bool:
@@ -48,7 +73,7 @@ def _is_of(database: Database, fault: Exception) -> bool:
 
 
 @contextlib.contextmanager
-def _only_our_words() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """What ZODB logs of an odd file is said by the error, or is nothing for an operator."""
     logger = logging.getLogger("ZODB")
     level = logger.level

@@ -184,7 +184,7 @@ def _database(settings: Settings, dry_run: bool) -> Iterator[Database]:
         with contextlib.closing(open_database("memory://")) as database:
             yield database
         return
-    with opened(settings, read_only=dry_run) as database:
+    with opened(settings, read_only=dry_run, new=not dry_run) as database:
         if not dry_run:
             prepare(database)
         yield database

@@ -17,6 +17,10 @@ class SubjectMissing(ValueError):
     """A new klant names neither a subject nor anything that identifies one."""
 
 
+class DatabaseForeign(Exception):
+    """The database holds something else than klanten."""
+
+
 class DatabaseTooNew(Exception):
     """The database was written by a newer release than this one."""
 

@@ -15,7 +15,7 @@ from persistent import Persistent
 from .audittrail import Audittrail, Bewerking
 from .catalog import Catalog, Pause, go_on
 from .documents import Documents
-from .errors import KlantnummerInUse, KlantUnknown, SubjectMissing
+from .errors import DatabaseForeign, KlantnummerInUse, KlantUnknown, SubjectMissing
 from .fields import index_entries
 from .klant import Body, Klant, changed_body, names_subject, new_body
 from .organisatie import Organisatie
@@ -180,8 +180,27 @@ class Root(Persistent):
 
 
 def bootstrap(zodb_root: Any) -> Root:
-    """The Root below the root object of a ZODB connection; made when it is not there."""
-    if "klanten" not in zodb_root:
-        zodb_root["klanten"] = Root()
-    root: Root = zodb_root["klanten"]
+    """The Root below the root object of a ZODB connection; made when that is empty.
+
+    Raises `DatabaseForeign`.
+    """
+    root = stored_root(zodb_root)
+    if root is None:
+        root = zodb_root["klanten"] = Root()
+    return root
+
+
+def stored_root(zodb_root: Any) -> Root | None:
+    """The Root below the root object of a ZODB connection; None in an empty database.
+
+    Raises `DatabaseForeign` when something else is there.
+    """
+    if not zodb_root:
+        return None
+    root = zodb_root.get("klanten")
+    if not isinstance(root, Root):
+        raise DatabaseForeign(
+            "the database holds something else than klanten; name another one, or restore a "
+            "backup if it is damaged"
+        )
     return root

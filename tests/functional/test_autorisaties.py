@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from klanten.clients import Client
+from klanten.security import LOOK_EVERY
 from klanten.tokens import make_token
 from tests.conftest import SECRET, bearer
 from tests.factories import make_klant
