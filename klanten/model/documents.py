@@ -65,8 +65,12 @@ class Documents(Persistent, Generic[D]):
         Raises KeyError when there is no object for a docid.
         """
         docids = list(docids)
-        self._prefetch(self._segments[number] for number in {d >> SEGMENT_BITS for d in docids})
-        documents = [self[docid] for docid in docids]
+        numbers = {docid >> SEGMENT_BITS for docid in docids}
+        segments = {number: self._segments[number] for number in numbers}
+        self._prefetch(segments.values())
+        documents = [segments[docid >> SEGMENT_BITS][docid] for docid in docids]
+        if None in documents:
+            raise KeyError(docids[documents.index(None)])
         self._prefetch(documents)
         return documents
 

@@ -134,8 +134,7 @@ class Selection:
         for number, bits in self._chunks.items():
             size = bits.bit_count()
             if skip < size:
-                first = number << CHUNK_BITS
-                yield from (first + offset for offset in _offsets(bits, skip))
+                yield from map((number << CHUNK_BITS).__add__, _offsets(bits, skip))
             skip = max(0, skip - size)
 
 
