@@ -234,11 +234,15 @@ class Postgres(Server):
         user = f"{self.user}:{quote(PASSWORD, safe='')}"
         return f"postgresql://{user}@127.0.0.1:{self.port}/{quote(name, safe='')}"
 
-    def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """Run one statement as the superuser."""
-        connection = psycopg2.connect(
+    def connect(self, database: str = "postgres") -> Any:
+        """A connection as the superuser."""
+        return psycopg2.connect(
             host=str(self.folder), port=self.port, user=self.user, dbname=database
         )
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run one statement as the superuser."""
+        connection = self.connect(database)
         connection.autocommit = True
         with contextlib.closing(connection), connection.cursor() as cursor:
             cursor.execute(statement)
