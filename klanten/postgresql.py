@@ -13,17 +13,20 @@ This module needs the extra `klanten[postgresql]` and is imported only where the
 import math
 import re
 import socket
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, make_dsn, parse_dsn
+from relstorage.adapters.packundo import HistoryFreePackUndo
 from relstorage.adapters.postgresql import PostgreSQLAdapter
 from relstorage.adapters.postgresql.connmanager import Psycopg2ConnectionManager
 from relstorage.options import Options
@@ -241,6 +244,9 @@ class ConnectionManager(Psycopg2ConnectionManager):
         super().__init__(*args, **named)
         self._opened: weakref.WeakSet[Any] = weakref.WeakSet()
         self._lock = threading.Lock()
+        if self.options.ro_replica_conf:
+            connect = self._db_connect_with_isolation
+            self._db_connect_with_isolation = partial(_connect_reader_anywhere, connect)
 
     def open(self, *args: Any, **named: Any) -> tuple[Any, Any]:
         if is_overdue():
@@ -265,10 +271,36 @@ class ConnectionManager(Psycopg2ConnectionManager):
                     _hang_up(connection.fileno())
 
 
+def _connect_reader_anywhere(
+    connect: Callable[..., Any], dsn: str, *, read_only: bool, **named: Any
+) -> Any:
+    """Connect; who only reads takes a replica, whatever server the URI asks for."""
+    if read_only:
+        dsn = make_dsn(dsn, target_session_attrs="any")
+    return connect(dsn, read_only=read_only, **named)
+
+
 def _hang_up(line: int) -> None:
     # the family plays no part in a shutdown
     with socket.fromfd(line, socket.AF_UNIX, socket.SOCK_STREAM) as wire:
         wire.shutdown(socket.SHUT_RDWR)
+
+
+class PackUndo(HistoryFreePackUndo):
+    """Packs as often as asked.
+
+    RelStorage 4.3 keeps the references of each object between packs, and fails at the next one when
+    many objects changed: it may add the new ones before it takes the old ones away (its issue 482).
+    """
+
+    def _add_refs_for_oids(
+        self, load_batcher: Any, store_batcher: Any, oids: Any, get_references: Any
+    ) -> int:
+        # one message for all of these objects: it begins with what is to be taken away
+        store_batcher.row_limit = store_batcher.size_limit = sys.maxsize
+        found: int = super()._add_refs_for_oids(load_batcher, store_batcher, oids, get_references)
+        store_batcher.flush()
+        return found
 
 
 class Adapter(PostgreSQLAdapter):
@@ -282,6 +314,14 @@ class Adapter(PostgreSQLAdapter):
         if self.connmanager is None:
             self.connmanager = ConnectionManager(self.driver, dsn=self._dsn, options=self.options)
         super()._create()
+        if not self.keep_history:
+            self.packundo = PackUndo(
+                self.driver,
+                connmanager=self.connmanager,
+                runner=self.runner,
+                locker=self.locker,
+                options=self.options,
+            )
 
     def __str__(self) -> str:
         return f"<Adapter of {self.options.name}>"
