@@ -14,7 +14,7 @@ from ..model.outbox import Outbox
 from ..model.root import Root, stored_root
 from ..settings import Settings
 from ..storage import Database, DatabaseUnavailable, open_database
-from ..upkeep.loss import lost
+from ..upkeep.loss import absent, lost
 from .finding import Finding, right, told, wrong
 from .processes import processes_with
 
@@ -44,10 +44,10 @@ def examine_database(settings: Settings, has_receiver: bool) -> Iterator[Finding
         return
     if uri.scheme == "file":
         path = Path(uri.path)
-        if not path.exists():
+        if what := absent(path):
             yield wrong(
                 DATABASE,
-                f"{path} is not there",
+                f"{path}: {what}",
                 "mend zodbconn.uri, or start the server, which makes a new database there",
             )
             return

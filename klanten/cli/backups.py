@@ -7,28 +7,26 @@ from pathlib import Path
 import click
 
 from ..settings import Settings
-from ..storage import bare_storage, open_database
+from ..storage import bare_storage, file_of, open_database
+from ..transfer.transactions import reading
 from ..upkeep import backup as backups
 from ..upkeep import moving
-from .databases import opened
-from .output import json_option, metered, say
+from .databases import opened, quiet
+from .output import Unusable, json_option, metered, say
 
 ini_argument = click.argument("ini", type=click.Path(path_type=Path))
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
-
-
-class Failed(click.ClickException):
-    """It was tried and did not work."""
-
-    exit_code = 1
 
 
 @contextlib.contextmanager
 def _failures() -> Iterator[None]:
     try:
         yield
-    except (backups.BackupFailed, moving.CopyFailed, OSError) as fault:
-        raise Failed(str(fault)) from fault
+    except (backups.BackupFailed, moving.CopyFailed) as fault:
+        raise Unusable(str(fault)) from fault
+    except OSError as fault:
+        where = f"{fault.filename}: " if fault.filename else ""
+        raise Unusable(f"{where}{fault.strerror or fault}; mend that and run it again") from fault
 
 
 @click.command()
@@ -43,8 +41,12 @@ def backup(ini: Path, folder: Path, full: bool, as_json: bool) -> None:
     keep all of a folder together. Of PostgreSQL each backup is whole, made by pg_dump. The files of
     settings, clients and services are not in it.
     """
-    with _failures():
-        result = backups.backup(Settings.from_ini(ini).database_uri, folder, full)
+    settings = Settings.from_ini(ini)
+    if file_of(settings.database_uri):
+        with opened(settings, read_only=True):
+            pass  # what can't be opened is told here, and no backup is made of it
+    with _failures(), quiet(), metered():
+        result = backups.backup(settings.database_uri, folder, full)
     made = f"{result['file']}, {result['size'] / 1e6:,.1f} MB" if result["file"] else "nothing new"
     say(result, made, as_json)
 
@@ -58,7 +60,7 @@ def restore(ini: Path, folder: Path, as_json: bool) -> None:
 
     Nothing is ever overwritten. Look at the result with `klanten verify`.
     """
-    with _failures():
+    with _failures(), quiet(), metered():
         result = backups.restore(Settings.from_ini(ini).database_uri, folder)
     say(result, f"restored, {result['size'] / 1e6:,.1f} MB; now run klanten verify {ini}", as_json)
 
@@ -76,11 +78,14 @@ def copy_database(ini: Path, to_uri: str, as_json: bool) -> None:
     """
     settings = Settings.from_ini(ini)
     with _failures(), opened(settings) as source:
+        with reading(source):
+            pass  # it holds klanten, of whatever version
         with bare_storage(to_uri) as target, metered() as meter:
             moving.copy(source.storage, target, meter.show)
         with contextlib.closing(open_database(to_uri)) as target, metered() as meter:
-            before, after = moving.digest(source, meter.show), moving.digest(target)
-        if before != after:
-            raise moving.CopyFailed(f"the copy is not the same: {after} instead of {before}")
+            before = moving.digest(source, meter.show)
+            after = moving.digest(target, meter.show)
+    if before != after:
+        raise click.ClickException(f"the copy is not the same: {after} instead of {before}")
     text = f"copied and compared: {after['klanten']:,} klanten, {after['regels']:,} lines of trails"
     say(after, text, as_json)

@@ -38,8 +38,8 @@ def a_url(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 def check(ctx: click.Context, ini: Path, url: str | None, as_json: bool) -> None:
     """Look whether the service of INI has all that it needs, and say what to do if not.
 
-    Nothing is changed, and the server may be running. Exit status 1 when something is wrong, 3 when it is
-    the database that can't be opened.
+    Nothing is changed, and the server may be running. Exit status 1 when something is wrong, 3 when
+    the database can't be opened.
     """
     # tells that it reads a file which a server is writing to
     logging.getLogger("ZODB.FileStorage").setLevel(logging.ERROR)

@@ -1,6 +1,7 @@
 """Opening the database for a command: whatever it breaks on is one line for the operator."""
 
 import contextlib
+import errno
 import logging
 import traceback
 from collections.abc import Iterator
@@ -13,16 +14,14 @@ from ..model.root import Root
 from ..settings import Settings
 from ..storage import Database, DatabaseUnavailable, file_of, open_database
 from ..transfer.transactions import reading
-from ..upkeep.loss import lost
+from ..upkeep.loss import absent, lost
 
-RESTORE = "if that does not pass, restore a backup"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 STORAGES = frozenset({"ZODB", "ZEO", "relstorage"})
 
 
 @contextlib.contextmanager
-def opened(
-    settings: Settings, *, read_only: bool = False, new: bool = False
-) -> Iterator[Database]:
+def opened(settings: Settings, *, read_only: bool = False, new: bool = False) -> Iterator[Database]:
     """The database of the ini file. One in a file can be read beside the server that has it open.
 
     Only with `new` a file may be made: a name that is misspelt is no order for a new database.
@@ -42,11 +41,18 @@ def opened(
             if not _is_of(database, fault):
                 raise
             reason = " ".join(str(fault).split())
-            raise DatabaseUnavailable(
-                f"zodbconn.uri: the database fails ({type(fault).__name__}): {reason}; {RESTORE}"
-            ) from fault
+            what = f"the database fails ({type(fault).__name__}): {reason}"
+            raise DatabaseUnavailable(f"zodbconn.uri: {what}; {_mend(fault)}") from fault
         finally:
-            database.close()
+            # on a full disk this may fail once more, with nothing left to lose
+            with contextlib.suppress(OSError):
+                database.close()
+
+
+def _mend(fault: Exception) -> str:
+    if isinstance(fault, OSError) and fault.errno in NO_ROOM:
+        return "make room, and run it again"
+    return "if that does not pass, restore a backup"
 
 
 def refuse_broken(file: Path, new: bool = False) -> None:
@@ -54,8 +60,7 @@ def refuse_broken(file: Path, new: bool = False) -> None:
 
     Raises `DatabaseUnavailable`.
     """
-    if not new and not (file.exists() and (file.is_dir() or file.stat().st_size)):
-        what = "it is empty" if file.exists() else "there is no such file"
+    if not new and (what := absent(file)):
         raise DatabaseUnavailable(
             f"zodbconn.uri: {file}: {what}; name the right file, restore a backup, or start the "
             "server, which makes a new database"
@@ -75,13 +80,15 @@ def _is_of(database: Database, fault: Exception) -> bool:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """What ZODB logs of an odd file is said by the error, or is nothing for an operator."""
-    logger = logging.getLogger("ZODB")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in ("ZODB", "txn")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from ..model.root import Root
 from ..settings import Settings
 from ..transfer.exporting import found
 from .databases import stored
-from .output import json_option, say
+from .output import json_option, metered, say
 
 TELLING = {
     "subjectNatuurlijkPersoon__inpBsn": "BSN",
@@ -43,7 +43,7 @@ def duplicates(ini: Path, values: bool, as_json: bool) -> None:
     Many applications that look for a klant expect one at most. The exit status is 1 when there are
     any. An embedded database can be looked at while it is served.
     """
-    with stored(Settings.from_ini(ini)) as (_, tree):
+    with stored(Settings.from_ini(ini)) as (_, tree), metered():
         groups = sorted(shared(tree), key=lambda group: (group.filter, group.klanten[0]["uuid"]))
     result = {"groups": len(groups), "duplicates": [_as_dict(group, values) for group in groups]}
     say(result, "\n".join(_lines(groups, values)), as_json)

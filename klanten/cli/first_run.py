@@ -15,6 +15,7 @@ import plaster
 from ..clients import Client, new_clients_file
 from ..settings import Settings, SettingsError
 from ..tokens import make_token
+from .output import json_option, say
 from .token import HOURS, known_client
 
 DEMO = "demo"
@@ -36,7 +37,8 @@ Paste this into another terminal to create a klant:
 
 @click.command()
 @click.argument("ini", type=click.Path(path_type=Path))
-def first_run(ini: Path) -> None:
+@json_option
+def first_run(ini: Path, as_json: bool) -> None:
     """Make the folders and the clients file that are missing, and show how to begin.
 
     Made for development.ini. The new clients file has one client, `demo`, that may do everything.
@@ -51,19 +53,18 @@ def first_run(ini: Path) -> None:
     except OSError as fault:
         raise SettingsError(f"{fault.filename}: can't be made ({fault.strerror})") from fault
     token = make_token(client, lifetime=HOURS * 3600)
-    click.echo(
-        TOUR.format(
-            api=api,
-            site=site,
-            client_id=client.client_id,
-            clients=settings.clients,
-            hours=HOURS,
-            program=sys.argv[0],
-            ini=ini,
-            token=token,
-            curl=curl_line(api, token),
-        )
+    tour = TOUR.format(
+        api=api,
+        site=site,
+        client_id=client.client_id,
+        clients=settings.clients,
+        hours=HOURS,
+        program=sys.argv[0],
+        ini=ini,
+        token=token,
+        curl=curl_line(api, token),
     )
+    say({"api": api, "clientId": client.client_id, "token": token, "hours": HOURS}, tour, as_json)
 
 
 def free_address(ini: Path) -> str:

@@ -13,16 +13,18 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..evolve import check_version
 from ..model.audittrail import Actie, Bewerking
 from ..outgoing.door import Door
 from ..outgoing.services import Services
 from ..outgoing.subject import SubjectCheck
 from ..schemas.klant import KlantSchemas, SubjectExists
 from ..settings import Settings
-from ..storage import Database, open_database, prepare
+from ..storage import Database, file_of, open_database, prepare
 from ..transfer.importing import Import, Summary
 from ..transfer.lines import Checker
-from ..transfer.transactions import Rehearsal, Transactions
+from ..transfer.transactions import Rehearsal, Transactions, reading
+from ..upkeep.loss import absent
 from .databases import opened
 from .files import PIPE, format_of, format_option, rejected_to
 from .output import Unusable, interruptible, json_option, metered, say
@@ -178,13 +180,16 @@ def _transactions(settings: Settings, dry_run: bool, note: str) -> Iterator[Tran
 
 @contextlib.contextmanager
 def _database(settings: Settings, dry_run: bool) -> Iterator[Database]:
-    location = urlsplit(settings.database_uri)
-    if dry_run and location.scheme == "file" and not Path(location.path).exists():
+    file = file_of(settings.database_uri)
+    if dry_run and file is not None and absent(file):
         # nothing is made: all that the real run will find is an empty database
         with contextlib.closing(open_database("memory://")) as database:
             yield database
         return
     with opened(settings, read_only=dry_run, new=not dry_run) as database:
-        if not dry_run:
+        if dry_run:
+            with reading(database) as tree:
+                check_version(tree)
+        else:
             prepare(database)
         yield database

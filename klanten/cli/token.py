@@ -7,6 +7,7 @@ import click
 from ..clients import Client, Clients
 from ..settings import Settings, SettingsError
 from ..tokens import make_token
+from .output import json_option, say
 
 # Long enough for a day at work, and of no use to whoever finds it next week.
 HOURS = 12.0
@@ -24,14 +25,23 @@ HOURS = 12.0
 )
 @click.option("--user-id", default="", help="The user that the audittrail shall show.")
 @click.option("--user-representation", default="", help="The name of that user.")
-def token(ini: Path, client_id: str, hours: float, user_id: str, user_representation: str) -> None:
+@json_option
+def token(
+    ini: Path,
+    client_id: str,
+    hours: float,
+    user_id: str,
+    user_representation: str,
+    as_json: bool,
+) -> None:
     """Print a token for CLIENT, a section of the clients file, signed with its secret.
 
     Send it as `Authorization: Bearer TOKEN`. Nothing else goes to standard output, so that
     TOKEN=$(klanten token production.ini CLIENT) works.
     """
     client = known_client(Settings.from_ini(ini).clients, client_id)
-    click.echo(make_token(client, user_id, user_representation, lifetime=hours * 3600))
+    made = make_token(client, user_id, user_representation, lifetime=hours * 3600)
+    say({"clientId": client_id, "token": made, "hours": hours}, made, as_json)
 
 
 def known_client(path: Path, client_id: str) -> Client:

@@ -32,7 +32,8 @@ def perform(settings: Settings, task: str, **options: Any) -> dict[str, Any]:
     file = file_of(settings.database_uri)
     with metered() as meter:
         if file is not None:
-            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            # what is wrong with the file itself is told when it is opened
+            with contextlib.suppress(FileNotFoundError, PermissionError, ConnectionRefusedError):
                 return _asked(file, task, options, meter.show)
         with opened(settings) as database:
             return TASKS[task](database, meter.show, options)

@@ -36,10 +36,13 @@ def backup(uri: str, folder: Path, full: bool = False) -> dict[str, Any]:
     before = set(folder.iterdir())
     file = file_of(uri)
     if file is not None:
-        if not file.is_file():
-            raise BackupFailed(f"{file}: there is no database yet; start a server first")
         _await_new_second(before)
-        _repozo("-B", "-r", str(folder), "-f", str(file), *(["-F"] if full else []))
+        try:
+            _repozo("-B", "-r", str(folder), "-f", str(file), *(["-F"] if full else []))
+        except BaseException:
+            for half in set(folder.iterdir()) - before:
+                half.unlink()
+            raise
     else:
         _dump(uri, folder / DUMP.format(datetime.now()))
     made = [path for path in sorted(set(folder.iterdir()) - before) if path.suffix in SUFFIXES]
@@ -74,7 +77,11 @@ def _recover(folder: Path, file: Path) -> dict[str, Any]:
     if not any(folder.glob("*.fs")):
         raise BackupFailed(f"{folder}: there is no backup of a file in it; give another folder")
     file.parent.mkdir(parents=True, exist_ok=True)
-    _repozo("-R", "-w", "-r", str(folder), "-o", str(file))
+    try:
+        _repozo("-R", "-w", "-r", str(folder), "-o", str(file))
+    except BaseException:
+        file.with_name(file.name + ".part").unlink(missing_ok=True)
+        raise
     return {"file": str(file), "size": file.stat().st_size}
 
 
@@ -90,6 +97,13 @@ def _repozo(*arguments: str) -> None:
     except SystemExit as end:
         if end.code:
             raise BackupFailed(f"repozo: {end.code}; nothing was changed") from None
+    except OSError:
+        raise
+    except Exception as fault:  # what a damaged backup raises has no end
+        reason = " ".join(str(fault).split())
+        raise BackupFailed(
+            f"repozo fails ({type(fault).__name__}): {reason}; try an older backup"
+        ) from fault
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------
@@ -98,7 +112,12 @@ def _repozo(*arguments: str) -> None:
 def _dump(uri: str, target: Path) -> None:
     partial = target.with_suffix(".partial")
     with _client(uri) as (environment, name):
-        _run("pg_dump", "--format=custom", f"--file={partial}", name, environment=environment)
+        _has_tables(uri)  # it can be opened, or the fault is told as for every command
+        try:
+            _run("pg_dump", "--format=custom", f"--file={partial}", name, environment=environment)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
     partial.chmod(0o600)
     partial.rename(target)
 

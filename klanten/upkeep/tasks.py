@@ -10,6 +10,7 @@ from ..evolve import check_version
 from ..execution import write_lock
 from ..model.outbox import Outbox
 from ..storage import Database, DatabaseUnavailable, tree
+from ..transfer.transactions import reading
 from .mending import mend
 from .packing import pack
 
@@ -21,10 +22,12 @@ Task = Callable[[Database, Progress, dict[str, Any]], dict[str, Any]]
 
 
 def reindex(database: Database, progress: Progress, options: dict[str, Any]) -> dict[str, Any]:
+    _require_ours(database)
     return dict(mend(database, progress))
 
 
 def pack_now(database: Database, progress: Progress, options: dict[str, Any]) -> dict[str, Any]:
+    _require_ours(database)
     return dict(pack(database, float(options["days"])))
 
 
@@ -42,6 +45,12 @@ def drop(database: Database, progress: Progress, options: dict[str, Any]) -> dic
         return dropped + sum(map(outbox.discard, waiting))
 
     return {"dropped": _changed(database, forget)}
+
+
+def _require_ours(database: Database) -> None:
+    """Raises `DatabaseForeign`, `DatabaseTooNew` and `DatabaseTooOld`."""
+    with reading(database) as root:
+        check_version(root)
 
 
 def _changed(database: Database, change: Callable[[Outbox], int]) -> int:

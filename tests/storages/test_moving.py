@@ -1,6 +1,7 @@
 """Backups and copies: of a file and of PostgreSQL, put back and compared."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def test_a_file_is_backed_up_while_it_is_served_and_put_back(
     drilled = make_app(zodbconn__uri=f"file://{tmp_path}/new/place.fs")
     assert contents(drilled, url) == before
     again = run("restore", elsewhere, folder)
-    assert again.exit_code == 1
+    assert again.exit_code == 2
     assert "already" in again.stderr
 
 
@@ -128,7 +129,7 @@ def test_postgresql_is_backed_up_while_it_is_served_and_put_back(
     assert restored.exit_code == 0, restored.output
     assert contents(make_app(zodbconn__uri=there), url) == contents(app, url)
     again = run("restore", ini(tmp_path, settings, there), folder)
-    assert again.exit_code == 1
+    assert again.exit_code == 2
     assert "not empty" in again.stderr
 
 
@@ -140,13 +141,64 @@ def test_what_can_not_be_backed_up_or_put_back_is_told_in_one_line(
     on_file, on_zeo = ini(tmp_path, settings, file), ini(tmp_path, settings, zeo.uri)
     on_postgres = ini(tmp_path, settings, postgres.new_database("nothing"))
     for arguments, words in [
-        (("backup", on_file, str(empty)), "no database yet"),
         (("backup", on_zeo, str(empty)), "ZEO"),
         (("restore", on_file, str(empty)), "no backup of a file"),
         (("restore", on_postgres, str(empty)), "no backup of PostgreSQL"),
         (("restore", on_file, str(tmp_path / "nowhere")), "no such folder"),
     ]:
         result = run(*arguments)
-        assert result.exit_code == 1, result.output
+        assert result.exit_code == 2, result.output
         assert words in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def with_another_password(uri: str) -> str:
+    return re.sub(r":[^:@]+@", ":wrong@", uri)
+
+
+def with_another_name(uri: str) -> str:
+    return re.sub(r"/\w+$", "/nowhere", uri)
+
+
+def with_another_port(uri: str) -> str:
+    return re.sub(r":\d+/", ":9/", uri)
+
+
+@pytest.mark.parametrize(
+    "command", ["stats", "verify", "export", "import", "pack", "migrate", "backup", "restore"]
+)
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (with_another_password, "password authentication failed"),
+        (with_another_name, '"nowhere" does not exist'),
+        (with_another_port, "Connection refused"),
+    ],
+)
+def test_postgresql_that_can_not_be_reached_is_told_in_one_line(
+    tmp_path: Path,
+    settings: dict[str, str],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    spoil: Callable[[str], str],
+    told: str,
+) -> None:
+    monkeypatch.setenv("PATH", str(postgres.programs), prepend=":")
+    (tmp_path / "in.jsonl").write_text("")
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups" / "one.dump").write_text("")
+    arguments = {
+        "export": [str(tmp_path / "out.jsonl")],
+        "import": [str(tmp_path / "in.jsonl")],
+        "backup": [str(tmp_path / "backups")],
+        "restore": [str(tmp_path / "backups")],
+    }
+    here = spoil(postgres.new_database("reached"))
+    result = run(command, ini(tmp_path, settings, here), *arguments.get(command, []))
+    assert (result.exit_code, result.stdout) == (3, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: zodbconn.uri: ")
+    assert told in line
+    assert not (tmp_path / "out.jsonl").exists()
+    assert [path.name for path in (tmp_path / "backups").iterdir()] == ["one.dump"]

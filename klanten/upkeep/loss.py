@@ -1,0 +1,48 @@
+"""Whether there is a database in a file, and whether it is all there."""
+
+import pickle
+from contextlib import suppress
+from pathlib import Path
+
+MAGIC = b"FS"
+"""How every file of a FileStorage begins."""
+
+
+def absent(file: Path) -> str:
+    """What there is to say when a file holds nothing; "" when it may hold a database."""
+    try:
+        return "" if file.is_dir() or file.stat().st_size else "it is empty"
+    except FileNotFoundError:
+        return "there is no such file"
+    except OSError:  # opening it will tell
+        return ""
+
+
+def lost(file: Path) -> str:
+    """What there is to say when committed changes are gone from a file, with the mend; else "".
+
+    ZODB takes the half of a transaction that a crash leaves at the end for what it is. It would
+    also pass over the loss of whole ones, and go on with what was there long ago. But its index
+    remembers how long the file was.
+    """
+    try:
+        size, remembered = file.stat().st_size, _remembered(file)
+        with file.open("rb") as content:
+            is_database = content.read(len(MAGIC)) == MAGIC
+    except OSError:  # opening it will tell
+        return ""
+    if not is_database or remembered <= size:
+        return ""
+    index = file.with_name(file.name + ".index").name
+    return (
+        f"{file} was cut off: it had {remembered:,} bytes, and has {size:,}; restore a backup, or "
+        f"move {index} away to go on with what is left"
+    )
+
+
+def _remembered(file: Path) -> int:
+    """The length of the file when its index was written; 0 when that can't be read."""
+    # whatever an odd index raises: ZODB makes a new one then
+    with suppress(Exception), file.with_name(file.name + ".index").open("rb") as index:
+        return int(pickle.load(index))
+    return 0
