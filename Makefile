@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint types format conformance bench docs lock clean
+.PHONY: help serve test lint types format conformance bench soak docs lock clean
 
 # Put `PYTHON=/path/to/python` behind make to choose the interpreter.
 PYTHON ?= python3 python3.13 python3.12 python3.11
@@ -37,6 +37,9 @@ conformance: .venv/tested ## Replay the recorded exchanges; `TOPICS="update auth
 
 bench: .venv/benched ## Measure beside the bare stack; `OPTIONS="--klanten 100000 --only reading"`
 	@$(BIN)/python -m benchmarks $(OPTIONS)
+
+soak: .venv/tested ## Do harm to the service for an hour; `OPTIONS="--minutes 8 -k disk"`
+	@$(BIN)/pytest -q tests/faults --minutes 60 $(OPTIONS)
 
 docs: .venv/tested ## Build the documentation in build/docs
 	@$(BIN)/sphinx-build -W -n -q -b html docs build/docs && echo build/docs/index.html

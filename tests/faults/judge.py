@@ -13,13 +13,18 @@ from tests.faults.load import GONE, HOST, NOTHING, History, Load, leads_through
 from tests.servers import Server
 
 
-def assert_nothing_lost(load: Load, server: Server, ini: Path, uri: str) -> None:
-    """All that was acknowledged is there, and nothing that nobody asked for."""
+def assert_nothing_lost(
+    load: Load, server: Server, ini: Path, uri: str, messages_are_kept: bool = True
+) -> None:
+    """All that was acknowledged is there, and nothing that nobody asked for.
+
+    `messages_are_kept`: nobody takes messages out of the outbox.
+    """
     assert load.wrong == []
     settle(load, served(server))
     assert_trails(load.histories, server)
     assert_verified(ini)
-    assert_stored(uri)
+    assert_stored(uri, messages_are_kept)
 
 
 def served(server: Server) -> dict[str, Any]:
@@ -63,11 +68,11 @@ def assert_verified(ini: Path) -> None:
     assert found.exit_code == 0, found.output
 
 
-def assert_stored(uri: str) -> None:
+def assert_stored(uri: str, messages_are_kept: bool = True) -> None:
     """The same, by those who know nothing of `klanten verify`."""
     database = open_database(uri, read_only=True)
     try:
         with tree(database) as root:
-            assert_consistent(root)
+            assert_consistent(root, messages_are_kept)
     finally:
         database.close()

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from klanten.cli import klanten as command
 from klanten.storage import open_database, prepare
 from tests.conftest import bearer
 from tests.faults.judge import assert_nothing_lost
@@ -37,6 +40,7 @@ class Site:
             headers = {"Authorization": bearer("all")}
             self.processes.append(server(place, given, headers, {"use": "egg:klanten", **options}))
         self.load = Load(self.servers)
+        self.notes: dict[str, Any] = {}
 
     @property
     def servers(self) -> list[Server]:
@@ -63,8 +67,17 @@ class Site:
         """Whether no server ended of itself."""
         return all(each.process and each.process.poll() is None for each in self.processes)
 
-    def assert_nothing_lost(self) -> None:
-        assert_nothing_lost(self.load, self.servers[0], self.processes[0].ini, self.uri)
+    def assert_nothing_lost(self, messages_are_kept: bool = True) -> None:
+        assert_nothing_lost(self.load, self.servers[0], self.ini, self.uri, messages_are_kept)
+
+    def command(self, *words: str) -> None:
+        """What an operator does, while the service goes on; the ini file follows the first word."""
+        done = CliRunner().invoke(command, [words[0], str(self.ini), *words[1:]])
+        assert done.exit_code == 0, done.output
+
+    @property
+    def ini(self) -> Path:
+        return self.processes[0].ini
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -75,6 +88,7 @@ class Site:
             "writes acknowledged": load.acknowledged,
             "refused with 503": load.refused,
             "without an answer": load.broken,
+            **self.notes,
         }
 
 

@@ -65,7 +65,7 @@ def both(site: Site) -> Iterator[Racers]:
     racers = Racers(site)
     with racers.pool:
         yield racers
-    assert_verified(site.processes[0].ini)
+    assert_verified(site.ini)
     assert_stored(site.uri)
     assert site.is_up
 
