@@ -5,9 +5,10 @@ explanation, in the form of the standard (`Fout`, `ValidatieFout`).
 """
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import orjson
@@ -28,6 +29,7 @@ from ZODB.POSException import StorageError
 
 from .model.errors import KlantnummerInUse, KlantUnknown, RegelUnknown, SubjectMissing
 from .outgoing.rights import RightsUnknown
+from .representation import HostMalformed, is_host, site_url
 from .schemas.faults import NON_FIELD_ERRORS, Fault, Rule, ValidationFailed
 from .strictjson import NotJson
 
@@ -200,6 +202,11 @@ def _(fact: HTTPRequestEntityTooLarge) -> Problem:
 
 
 @problem_of.register
+def _(fact: HostMalformed) -> Problem:
+    return replace(BAD_REQUEST, detail="De header Host is geen naam of adres van een server.")
+
+
+@problem_of.register
 def _(fact: NotJson) -> Problem:
     return PARSE_ERROR
 
@@ -266,23 +273,32 @@ class Outcome(NamedTuple):
 
 def fout(fact: Exception, request: Request) -> Response:
     """The exception view: answers any exception with a Fout, and leaves its cause for the log."""
+    environ = request.environ
+    if not is_host(environ.get("HTTP_HOST", "")):
+        # worse than whatever else is wrong, and no part of the URL in the answer
+        fact, environ["HTTP_HOST"] = HostMalformed(), ""
     problem = problem_of(fact)
-    request.environ[OUTCOME] = Outcome(problem, fact)
+    environ[OUTCOME] = Outcome(problem, fact)
+    return Response(
+        fout_json(problem, environ, request_id(request)),
+        status=problem.status,
+        headerlist=[("Content-Type", "application/problem+json"), *problem.headers.items()],
+    )
+
+
+def fout_json(problem: Problem, environ: Mapping[str, Any], request_id: str) -> bytes:
+    """The Fout that tells of a problem to the caller of this environ."""
     body = {
-        "type": f"{request.application_url}/ref/fouten/{problem.name}/",
+        "type": f"{site_url(environ)}/ref/fouten/{problem.name}/",
         "code": problem.code,
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
-        "instance": f"urn:uuid:{request_id(request)}",
+        "instance": f"urn:uuid:{request_id}",
     }
     if problem.faults is not None:
         body["invalidParams"] = [vars(fault) for fault in problem.faults]
-    return Response(
-        orjson.dumps(body),
-        status=problem.status,
-        headerlist=[("Content-Type", "application/problem+json"), *problem.headers.items()],
-    )
+    return orjson.dumps(body)
 
 
 def includeme(config: Configurator) -> None:

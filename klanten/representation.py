@@ -1,6 +1,7 @@
 """What goes out: stored objects as the bytes of the JSON that the API serves, and their URLs."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,18 +14,46 @@ from .model.klant import Body, Klant
 API_PREFIX = "/api/v1"
 # what the address of a server, as a caller writes it, depends on (PEP 3333)
 ADDRESS = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
+# uri-host [ ":" port ] (RFC 9110 7.2, RFC 3986 3.2.2)
+HOST = re.compile(
+    r"""(?: (?: [A-Za-z0-9._~!$&'()*+,;=-] | %[0-9A-Fa-f]{2} )*
+          | \[ [0-9A-Fa-f:.]+ \] )
+        (?: :[0-9]* )?""",
+    re.VERBOSE,
+)
+
+
+class HostMalformed(Exception):
+    """The header Host of a request is none: no URL can be made of it (RFC 9112 3.2)."""
+
+
+def is_host(text: str) -> bool:
+    """Whether this can stand in `Host`; it may be empty."""
+    return HOST.fullmatch(text) is not None
+
+
+def site_url(environ: Mapping[str, Any]) -> str:
+    """Scheme, host and prefix of a request, as its caller sees them. Raises `HostMalformed`."""
+    return _site_url(*map(environ.get, ADDRESS))
+
+
+def _site_url(*address: str | None) -> str:
+    # without a host in the request the server goes by its own name
+    given = {name: part for name, part in zip(ADDRESS, address, strict=True) if part}
+    if not is_host(given.get("HTTP_HOST", "")):
+        raise HostMalformed
+    url: str = Request({"SCRIPT_NAME": ""} | given).application_url
+    return url
 
 
 def api_root(request: Request) -> str:
-    """The root of the API as this caller sees it: scheme, host and prefix of the request."""
+    """The root of the API as this caller sees it. Raises `HostMalformed`."""
     return _api_root(*map(request.environ.get, ADDRESS))
 
 
 @lru_cache(maxsize=64)
 def _api_root(*address: str | None) -> str:
-    given = {name: part for name, part in zip(ADDRESS, address, strict=True) if part is not None}
-    root: str = Request(given).application_url
-    return root + API_PREFIX
+    return _site_url(*address) + API_PREFIX
 
 
 def klant_url(root: str, klant: Klant) -> str:

@@ -60,8 +60,8 @@ def test_root_is_the_one_that_this_caller_sees(app, path):
 
 
 @every_path
-def test_odd_host_leaves_the_document_whole(app, path):
-    host = "a\"b'c: [#{\\"
+def test_any_host_that_is_one_leaves_the_document_whole(app, path):
+    host = "a'b&c(d)*:1"
     assert content(app.get(path, headers={"Host": host}))["servers"] == [
         {"url": f"http://{host}/api/v1"}
     ]

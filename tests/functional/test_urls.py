@@ -55,6 +55,11 @@ def test_urls_show_the_host_that_was_asked(server, host):
     assert everything(server, Host=host) == {f"http://{host}"}
 
 
+def test_urls_show_the_name_of_the_server_where_no_host_was_asked(server):
+    [origin] = everything(server, Host="")
+    assert origin.endswith(f":{server.port}")
+
+
 def test_the_port_of_the_scheme_is_not_shown(server):
     assert everything(server, Host="other.example:80") == {"http://other.example"}
 
