@@ -22,6 +22,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import WSGITask
 
+from .refusals import Refusal
 from .settings import Settings, SettingsError
 
 GRACEFUL_TIMEOUT = 30.0
@@ -78,6 +79,8 @@ class Server:
         self.waitress = create_server(application, map=self.sockets, **options)
         for listener in self._listeners():
             listener.channel_class = Channel
+        # waitress refuses what has just the size that it is told
+        self.waitress.adj.max_request_body_size += 1
         self.stopping = threading.Event()
 
     def stop(self, number: int, frame: Any) -> None:
@@ -161,6 +164,7 @@ class Channel(HTTPChannel):
     """A connection to a client."""
 
     task_class = Task
+    error_task_class = Refusal
 
 
 def _accept_the_waiting(listener: BaseWSGIServer, sockets: dict[int, Any]) -> None:

@@ -1,0 +1,78 @@
+"""What the server itself refuses, before the application sees it: with a Fout, as anything else.
+
+That is what nobody can read (RFC 9112), and what is too much to read. For a 500 from here the
+application itself failed to answer.
+"""
+
+import logging
+from dataclasses import replace
+from typing import Any, Final
+from uuid import uuid4
+
+from waitress.task import ErrorTask
+
+from . import logs
+from .errors import BAD_REQUEST, INTERNAL_ERROR, TOO_LARGE, Problem, fout_json
+from .representation import is_host
+from .tweens import API_VERSION, NO_GUESSES
+
+log = logging.getLogger("klanten.access")
+
+PROBLEMS: Final = {
+    413: TOO_LARGE,
+    431: replace(
+        BAD_REQUEST,
+        status=431,
+        detail="De regels boven het verzoek (de headers) zijn samen te lang.",
+    ),
+    500: INTERNAL_ERROR,
+    501: replace(
+        BAD_REQUEST,
+        status=501,
+        detail="Deze server kent de Transfer-Encoding van dit verzoek niet.",
+    ),
+}
+"""Status that waitress chose -> what is told; of any other that the request makes no sense."""
+
+
+class Refusal(ErrorTask):
+    """Answers a request that waitress gave up on, and ends the connection."""
+
+    # the request as far as it was read, and whom it came from
+    request: Any
+    channel: Any
+
+    def execute(self) -> None:
+        problem = PROBLEMS.get(self.request.error.code, BAD_REQUEST)
+        instance = str(uuid4())
+        body = fout_json(problem, self._address(), instance)
+        self.status = f"{problem.status} {self.request.error.reason}"
+        self.response_headers = [
+            ("Content-Type", "application/problem+json"),
+            # also where the path is not known: nearly all of them are of the API
+            ("API-version", API_VERSION),
+            ("X-Request-ID", instance),
+            NO_GUESSES,
+        ]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self._tell(problem, instance)
+        self.write(body)
+
+    def _address(self) -> dict[str, str]:
+        """Where the request came, in the words of WSGI; what a proxy says of that is not read."""
+        server = self.channel.server
+        host = self.request.headers.get("HOST", "")
+        return {
+            "wsgi.url_scheme": server.adj.url_scheme,
+            "HTTP_HOST": host if is_host(host) else "",
+            "SERVER_NAME": server.server_name,
+            "SERVER_PORT": str(server.effective_port),
+            "SCRIPT_NAME": server.adj.url_prefix,
+        }
+
+    def _tell(self, problem: Problem, instance: str) -> None:
+        # behind a quote waitress shows what the caller sent
+        cause = self.request.error.body.partition(' "')[0]
+        fields = {"status": problem.status, "code": problem.code, "cause": cause}
+        logs.write(log, logging.INFO, "request refused", {"request_id": instance, **fields})
