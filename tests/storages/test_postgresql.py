@@ -3,18 +3,25 @@
 import contextlib
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import quote
+from uuid import uuid4
 
 import psycopg2
 import pytest
 import webtest
 import zodburi
 
+from klanten.model.audittrail import Actie, Bewerking
+from klanten.model.klant import new_body
 from klanten.storage import DatabaseUnavailable, open_database, prepare, tree
+from klanten.upkeep.packing import pack
 from tests.factories import make_klant
 from tests.storages.servers import PASSWORD, Postgres, until
+from tests.storages.whole import assert_whole
 
 ENCODED = quote(PASSWORD, safe="")
+BEWERKING = Bewerking(Actie.PARTIAL_UPDATE, datetime.now(UTC), "", notify=False)
 END_CONNECTIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'RS: %'
 """
@@ -229,3 +236,19 @@ def test_a_server_that_became_a_standby_is_read_and_not_written(
     assert app.get(url).status_int == 200
     postgres.execute("SELECT pg_promote()")
     app.post_json("/api/v1/klanten", make_klant(), status=201)
+
+
+def test_it_is_packed_again_after_many_klanten_changed(uri: str):
+    # several times as many as RelStorage sends to the server at a time
+    many = 6_000
+    with contextlib.closing(open_database(uri)) as database:
+        prepare(database)
+        with tree(database) as root:
+            root.add_all(((str(uuid4()), new_body(make_klant())) for _ in range(many)), BEWERKING)
+        pack(database, days=0)
+        with tree(database) as root:
+            for klant in root.fetch(root.search({}).docids(0, many)):
+                root.change(klant, {"voorvoegselAchternaam": "van"}, BEWERKING)
+        pack(database, days=0)
+        with tree(database) as root:
+            assert len(assert_whole(root)) == many
