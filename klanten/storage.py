@@ -333,7 +333,11 @@ def tree_of(request: Request) -> Root:
 def includeme(config: Configurator) -> None:
     settings = config.registry.settings["klanten"]
     database = open_database(settings.database_uri, timeout=settings.database_timeout, serving=True)
-    prepare(database)
+    try:
+        prepare(database)
+    except BaseException:
+        database.close()
+        raise
     config.registry.database = database
     # a file is opened much faster after a clean end than without
     atexit.register(_close_if_alive, weakref.ref(database))
