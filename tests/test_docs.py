@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
+
 from klanten.settings import Settings, environment_name
 
 ROOT = Path(__file__).parents[1]
@@ -33,12 +35,18 @@ def test_every_code_in_the_table_of_differences_stands_in_a_test() -> None:
     assert {code for code in codes if f'"{code}"' not in tests} == set()
 
 
-def test_every_command_is_told() -> None:
+def test_every_command_is_told_with_an_example() -> None:
     from klanten.cli import klanten
 
-    words = "\n".join(page.read_text() for page in (*DOCS.glob("*.md"), ROOT / "README.md"))
-    told = {name for name in klanten.commands if re.search(rf"\b{name}\b", words)}
-    assert klanten.commands.keys() - told == {"first-run"}
+    page = (DOCS / "commands.md").read_text()
+    headings = " ".join(re.findall(r"^## (.*)$", page, re.M))
+    assert set(re.findall(r"[a-z][a-z-]+(?= \()", headings)) == set(klanten.commands)
+    shown = set(re.findall(r"^\$ .*?klanten ([a-z-]+) ", page, re.M))
+    assert klanten.commands.keys() - shown == {"first-run"}
+    family = klanten.commands["notifications"]
+    assert isinstance(family, click.Group)
+    for name in family.commands:
+        assert re.search(rf"\b{name}\b", page)
 
 
 def test_links_between_the_pages_of_the_repository_lead_somewhere() -> None:

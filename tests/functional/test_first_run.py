@@ -230,6 +230,19 @@ def test_the_tour_reads_the_audittrail(answers):
     assert lines[1]["toelichting"] == "Told us by telephone"
 
 
+def test_the_tour_writes_all_klanten_to_a_file_and_makes_a_backup(answers):
+    exported, made = answers[7].splitlines()
+    assert re.match(r"[1-9]\d* klanten written", exported)
+    assert re.match(r"var/backup/.*\.fs, ", made)
+
+
+def test_the_tour_puts_the_backup_back_and_finds_nothing_new_in_the_file(answers):
+    restored, verified, imported = answers[8].splitlines()
+    assert restored.startswith("restored, ")
+    assert re.fullmatch(r"[1-9]\d* klanten, 0 differences", verified)
+    assert " 0 created, 0 updated, " in imported
+
+
 def test_the_tour_deletes_the_klant(answers):
-    assert answers[7] == "204"
-    assert len(answers) == 8
+    assert answers[9] == "204"
+    assert len(answers) == 10
