@@ -85,7 +85,7 @@ REGISTERS = (
     Register("a town", 100_000),
     Register("a large city", 1_000_000),
     Register("the country", 20_000_000),
-    Register("the country, split over 342 municipalities: the average one", 20_000_000 // 342),
+    Register("one of 342 municipalities", 20_000_000 // 342),
 )
 # Hours in a year in which people are at work, and how much busier the busiest minute is.
 HOURS, PEAK = 2_000, 10
@@ -105,7 +105,11 @@ def main(
     Without options the result goes into docs/scaling.md; with others it is only shown.
     """
     if measuring:
-        FILE.write_text(json.dumps(asdict(measured(klanten)), indent=1) + "\n")
+        cache = CHECKOUT / "var" / "bench"
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="run-", dir=cache) as folder:
+            plan = Plan(klanten, 3, 3, cache.resolve(), Place(Path(folder)))
+            FILE.write_text(json.dumps(asdict(measured(plan)), indent=1) + "\n")
     given = {"lines": lines, "reads": reads, "writes": writes}
     changed = {name: value for name, value in given.items() if value is not None}
     registers = [Register(**(asdict(register) | changed)) for register in REGISTERS]
@@ -158,17 +162,26 @@ def _table_of_figures(figures: Figures) -> Iterator[str]:
 
 
 def _table_of_registers(figures: Figures, registers: Iterable[Register]) -> Iterator[str]:
-    yield (
-        "| | klanten | file, GB | PostgreSQL, GB | memory of a process on the file, MB "
-        "| pack the file, minutes | fill it, hours | reads and writes a second at the busiest "
-        "| cores that takes | chunks of bits for each common value |"
-    )
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield f"| | klanten | {' | '.join(NEEDS)} |"
+    yield f"|---|---{'|---' * len(NEEDS)}|"
     for register in registers:
-        cells = [f"{register.klanten:,}", *map(shown, _needs(figures, register))]
-        reads, writes = (_busiest(register, rate) for rate in (register.reads, register.writes))
-        cells.insert(6, f"{shown(reads)}, {shown(writes)}")
-        yield f"| {register.name} | {' | '.join(cells)} |"
+        needs = " | ".join(
+            f"{need:,.2g}" if need < 10 else f"{need:,.0f}" for need in _needs(figures, register)
+        )
+        yield f"| {register.name} | {register.klanten:,} | {needs} |"
+
+
+NEEDS = (
+    "file, GB",
+    "PostgreSQL, GB",
+    "memory of a process on the file, MB",
+    "to pack the file, minutes",
+    "to fill the file, hours",
+    "reads a second, at the busiest",
+    "writes a second",
+    "cores for these",
+    "chunks of a common value",
+)
 
 
 def _needs(figures: Figures, register: Register) -> Iterator[float]:
@@ -180,6 +193,8 @@ def _needs(figures: Figures, register: Register) -> Iterator[float]:
     yield file * figures.file_pack / 60
     yield register.klanten / figures.fill / 3600
     reads, writes = (_busiest(register, rate) for rate in (register.reads, register.writes))
+    yield reads
+    yield writes
     yield (reads * figures.get + writes * figures.create) / 1e6
     yield float(-(-register.klanten // CHUNK))
 
@@ -191,39 +206,35 @@ def _busiest(register: Register, yearly: float) -> float:
 # --- what is measured ---------------------------------------------------------------------------
 
 
-def measured(klanten: int) -> Figures:
+def measured(plan: Plan) -> Figures:
     """Takes some minutes, and longer when the file has to be filled."""
-    cache = CHECKOUT / "var" / "bench"
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="run-", dir=cache) as folder:
-        plan = Plan(klanten, 3, 3, cache.resolve(), Place(Path(folder)))
-        seconds, size = _packed(plan)
-        line = _line_in_file(plan)
-        rates = _rates(plan)
-        in_postgresql = _in_postgresql(plan)
-        rss = {count: _memory(plan, count) for count in (SMALL, klanten)}
-        memory = (rss[klanten] - rss[SMALL]) / (klanten - SMALL)
-        return Figures(
-            measured=f"{datetime.now(UTC):%Y-%m-%d}, {klanten:,} klanten, {machine()}",
-            klanten=klanten,
-            file_klant=size / klanten,
-            file_line=line,
-            file_pack=seconds / (size / 1e9),
-            memory_process=rss[SMALL] - SMALL * memory,
-            memory_klant=memory,
-            fill=_fill_rate(plan),
-            **rates,
-            **in_postgresql,
-        )
+    klanten = plan.klanten
+    size = plan.database().stat().st_size
+    seconds, packed = _packed(plan)
+    rss = {count: _memory(plan, count) for count in (SMALL, klanten)}
+    memory = (rss[klanten] - rss[SMALL]) / (klanten - SMALL)
+    return Figures(
+        measured=f"{datetime.now(UTC):%Y-%m-%d}, {klanten:,} klanten, {machine()}",
+        klanten=klanten,
+        file_klant=size / klanten,
+        file_line=_line_in_file(plan),
+        file_pack=seconds / (packed / 1e9),
+        memory_process=rss[SMALL] - SMALL * memory,
+        memory_klant=memory,
+        fill=_fill_rate(plan),
+        **_rates(plan),
+        **_in_postgresql(plan),
+    )
 
 
 def _packed(plan: Plan) -> tuple[float, int]:
-    """How long a pack takes of what has been packed before, and the size."""
+    """How long it takes to pack a file in which klanten changed, and the size after that."""
     file = plan.copy("packed")
-    begun = time.perf_counter()
     with contextlib.closing(open_database(f"file://{file}")) as database:
+        _add_lines(database)
+        begun = time.perf_counter()
         database.pack()
-    return time.perf_counter() - begun, file.stat().st_size
+        return time.perf_counter() - begun, file.stat().st_size
 
 
 def _fill_rate(plan: Plan) -> float:
@@ -299,7 +310,7 @@ def _size(postgres: DurablePostgres) -> int:
     with contextlib.closing(postgres.connect("scaling")) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("VACUUM FULL")
+            cursor.execute("VACUUM (FULL, ANALYZE)")
             cursor.execute("SELECT pg_database_size('scaling')")
             return int(cursor.fetchone()[0])
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import choices, reading, results, sizes, writing
+from benchmarks import choices, reading, results, scaling, sizes, writing
 from benchmarks.__main__ import main
 from benchmarks.load import Load, LoadFailed, need_wrk, ratio, take_turns
 from benchmarks.plan import Plan
@@ -108,3 +108,17 @@ def test_figures_are_kept_shown_and_drawn(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_target_that_is_not_reached_is_told():
     assert results.verdict("304 / GET klant, CPU", [0.9, 1.1]) == "not reached"
     assert results.verdict("GET klant / BASE, CPU", [0.9]) == ""
+
+
+def test_the_page_on_scaling_shows_what_follows_from_the_figures():
+    report = scaling.report(scaling.stored_figures(), scaling.REGISTERS)
+    assert report in scaling.PAGE.read_text()
+
+
+def test_scaling_can_be_measured(plan: Plan, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scaling, "SMALL", KLANTEN // 3)
+    figures = scaling.measured(plan)
+    assert 500 < figures.file_klant < 100_000
+    assert 100 < figures.file_line < 10_000
+    assert figures.postgresql_klant > 500
+    assert figures.postgresql_creates > 0
