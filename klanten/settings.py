@@ -3,7 +3,8 @@
 Each attribute of `Settings` is one setting: its name in the ini file, how its text is read, its
 default and a line of explanation stand together. The same setting may come from the environment
 (`klanten.jwt.max_age` as `KLANTEN_JWT_MAX_AGE`, `zodbconn.uri` as `KLANTEN_ZODBCONN_URI`) and
-then wins.
+then wins. A variable that is empty counts as not given, unless empty says something: `none` or
+`no limit`.
 """
 
 import configparser
@@ -151,6 +152,10 @@ def optional_fields(text: str, origin: Origin) -> frozenset[str]:
     return fields
 
 
+LISTS = (networks, origins, optional_fields)
+"""Those of which the text may be empty."""
+
+
 def a_log_format(text: str, origin: Origin) -> str:
     if text not in ("text", "json"):
         raise ValueError(f"{text!r} is no form of the log; write text or json")
@@ -189,7 +194,8 @@ class Settings:
     services: Path | None = setting(
         "klanten.services",
         a_path,
-        "File with the services that we call (Autorisaties API, Notificaties API, subjects).",
+        "File with the services that we call (Autorisaties API, Notificaties API, subjects); "
+        "empty for none.",
         default=None,
     )
     component: str = setting(
@@ -311,7 +317,7 @@ def _value(
     setting: Mapping[str, Any], given: Mapping[str, str], environ: Mapping[str, str], origin: Origin
 ) -> Any:
     name, default = setting["name"], setting["default"]
-    text = environ.get(environment_name(name), given.get(name))
+    source, text = _source_and_text(setting, given, environ)
     if text is None or (not text.strip() and default in (REQUIRED, None)):
         text = default
     if text is REQUIRED:
@@ -322,8 +328,20 @@ def _value(
     try:
         return setting["read"](text.strip(), origin)
     except ValueError as fault:
-        source = environment_name(name) if environment_name(name) in environ else name
         raise origin.error(source, *str(fault).rsplit("; ", 1)) from None
+
+
+def _source_and_text(
+    setting: Mapping[str, Any], given: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    name = setting["name"]
+    variable = environment_name(name)
+    may_be_empty = setting["default"] is None or setting["read"] in LISTS
+    text = environ.get(variable)
+    # compose gives a variable that nobody set as an empty one
+    if text is None or not (text.strip() or may_be_empty):
+        return name, given.get(name)
+    return variable, text
 
 
 def _refuse_unknown(given: Mapping[str, str], origin: Origin) -> None:

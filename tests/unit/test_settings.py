@@ -104,6 +104,40 @@ def test_names_in_the_environment_are_those_of_the_ini_file_in_capitals():
     assert len({environment_name(metadata["name"]) for metadata in EVERY}) == len(EVERY)
 
 
+MAY_BE_EMPTY = {
+    "klanten.services",
+    "klanten.jwt.max_age",
+    "klanten.cors.origins",
+    "klanten.optional_fields",
+    "klanten.subject.allow_networks",
+    "klanten.monitoring.allow_networks",
+}
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+@pytest.mark.parametrize(
+    ("name", "text", "attribute", "value"), [each for each in RIGHT if each[0] not in MAY_BE_EMPTY]
+)
+def test_an_empty_variable_is_not_given(name, text, attribute, value, empty):
+    settings = read({environment_name(name): empty}, **{name.replace(".", "__"): text})
+    assert getattr(settings, attribute) == value
+
+
+def test_every_variable_may_be_empty():
+    assert read({environment_name(metadata["name"]): "" for metadata in EVERY})
+
+
+@pytest.mark.parametrize("name", MAY_BE_EMPTY)
+def test_an_empty_variable_says_so_where_empty_means_none(name):
+    [field] = [each for each in dataclasses.fields(Settings) if each.metadata["name"] == name]
+    assert not getattr(read({environment_name(name): ""}), field.name)
+
+
+def test_a_fault_in_the_file_behind_an_empty_variable_is_one_of_the_file():
+    line = refused({"KLANTEN_JWT_LEEWAY": ""}, klanten__jwt__leeway="x")
+    assert line.startswith("klanten.jwt.leeway in ")
+
+
 def test_nothing_is_interpolated_in_the_environment():
     assert read({"KLANTEN_ZODBCONN_URI": "zeo://h?p=%40%(here)s"}).database_uri == (
         "zeo://h?p=%40%(here)s"
