@@ -43,6 +43,8 @@ USUAL_LEVELS: Final = {
     "waitress.queue": logging.ERROR,
     # logs a traceback where two writers met and one of them is retried
     "ZODB.ConflictResolution": logging.CRITICAL,
+    # logs a traceback at each connection that is lost; the requests that it fails tell of it too
+    "relstorage.adapters.connections": logging.CRITICAL,
 }
 """Levels for an ini file that says nothing about logging; those of production.ini."""
 

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import logging
 import re
 import shutil
 import socket
@@ -17,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from klanten.logs import USUAL_LEVELS
 from klanten.settings import Settings
 
 CHECKOUT = Path(__file__).parents[2]
@@ -150,6 +152,16 @@ def test_production_ini_gives_only_what_has_no_default_and_logs_for_programs():
     given = {"use", "zodbconn.uri", "klanten.clients", "klanten.log.format"}
     assert set(production["app:main"]) == given
     assert production["app:main"]["klanten.log.format"] == "json"
+
+
+def test_production_ini_has_the_levels_of_an_ini_file_without_any():
+    ini = RawConfigParser()
+    ini.read_string(text_of("production.ini"))
+    names = [name.strip() for name in ini["loggers"]["keys"].split(",") if name.strip() != "root"]
+    loggers = [ini[f"logger_{name}"] for name in names]
+    levels = {each["qualname"]: logging.getLevelNamesMapping()[each["level"]] for each in loggers}
+    # the server says there where it listens
+    assert levels == {**USUAL_LEVELS, "waitress": logging.INFO}
 
 
 @pytest.mark.parametrize("name", ["development.ini", "production.ini"])

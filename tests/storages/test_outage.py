@@ -1,5 +1,6 @@
 """A database server that is killed, hangs or was never there, and comes back."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import webtest
 from ZEO.Exceptions import ClientDisconnected
 
 from klanten.execution import write_lock
+from klanten.logs import USUAL_LEVELS
 from klanten.storage import PooledConnection
 from tests.factories import make_klant
 from tests.storages.conftest import TIMEOUT, Store
@@ -73,6 +75,23 @@ def test_a_lost_server_is_a_503_for_all_and_its_return_is_noticed(
     assert_unavailable(app.post_json(KLANTEN, make_klant(), expect_errors=True))
     bring_back()
     assert_recovers(app, url)
+
+
+def test_a_lost_server_is_told_in_lines_and_not_in_pages(
+    app: webtest.TestApp,
+    lose: Callable[[], None],
+    bring_back: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+):
+    url = app.post_json(KLANTEN, make_klant()).json["url"]
+    lose()
+    for name, level in USUAL_LEVELS.items():
+        caplog.set_level(level, name)
+    caplog.handler.setLevel(logging.WARNING)  # the line above sets it too
+    assert_unavailable(app.get(url, expect_errors=True))
+    bring_back()
+    assert "klanten.access" in {record.name for record in caplog.records}
+    assert [record.name for record in caplog.records if record.exc_info] == []
 
 
 def test_waits_for_a_lost_server_do_not_add_up(
