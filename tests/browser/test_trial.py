@@ -231,3 +231,10 @@ def test_it_works_under_a_prefix(app, opened):
         assert f'"url": "{server.origin}/klanten/api/v1/klanten/' in answer(page)
         page.get_by_role("link", name="Documentatie").click()
         page.get_by_role("heading", name="Een nieuwe klant vastleggen.").wait_for()
+
+
+def test_server_that_is_away_is_told_of(app, opened):
+    with serving(app.app) as server, opened(server, TRIAL) as page:
+        page.context.set_offline(True)
+        page.get_by_role("button", name="Versturen").click()
+        page.get_by_role("status").filter(has_text="Er kwam geen antwoord: ").wait_for()
