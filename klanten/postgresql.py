@@ -96,10 +96,9 @@ def resolve(uri: str) -> tuple[Callable[[], RelStorage], dict[str, str]]:
     target = read(uri)
 
     def factory() -> RelStorage:
-        options = Options(**target.options)
-        adapter = Adapter(make_dsn(**target.parameters), options)
-        with _alone(adapter) if options.create_schema else nullcontext():
-            return Storage(adapter, options=options)
+        adapter = _adapter(target)
+        with _alone(adapter) if adapter.options.create_schema else nullcontext():
+            return Storage(adapter, options=adapter.options)
 
     return factory, target.keywords
 
@@ -121,6 +120,13 @@ def read(uri: str) -> Target:
     options |= {"name": _name(parameters), "driver": "psycopg2"}
     keywords = {name: unquote(query[name]) for name in query.keys() & PARAMETERS.keys()}
     return Target(parameters, options, keywords)
+
+
+def _adapter(target: Target) -> "Adapter":
+    try:
+        return Adapter(make_dsn(**target.parameters), Options(**target.options))
+    except (OSError, IndexError) as fault:
+        raise SettingsError(f"the list of replicas can't be read: {fault}") from fault
 
 
 @contextmanager
@@ -239,6 +245,8 @@ def _keepalives(name: str, seconds: float) -> dict[str, int]:
 
 class ConnectionManager(Psycopg2ConnectionManager):
     """Opens the connections to the server, and knows those that are open."""
+
+    _db_connect_with_isolation: Callable[..., Any]
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)

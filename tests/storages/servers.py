@@ -194,7 +194,11 @@ class Postgres(Server):
         ]
         if self.owner:
             os.chown(password, self.owner["user"], self.owner["group"])
-        assert self.spawn(initdb).wait(PATIENCE) == 0, (self.folder / "log").read_text()
+        self.run(initdb)
+
+    def run(self, command: list[Any]) -> None:
+        """Run a program of PostgreSQL to its end."""
+        assert self.spawn(command).wait(PATIENCE) == 0, (self.folder / "log").read_text()
 
     def command(self) -> list[str | Path]:
         settings = {
@@ -247,6 +251,31 @@ class Postgres(Server):
         with contextlib.closing(connection), connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+
+class Standby(Postgres):
+    """A PostgreSQL server that does after another what that does, and answers who only reads."""
+
+    def __init__(self, primary: Postgres) -> None:
+        super().__init__()
+        self.primary = primary
+
+    def _initialise(self) -> None:
+        primary = ("--host", self.primary.folder, "--port", str(self.primary.port))
+        copy = [
+            *(self.programs / "pg_basebackup", "--pgdata", self.folder / "data", *primary),
+            *("--username", self.user, "--write-recovery-conf", "--checkpoint", "fast"),
+            "--no-sync",
+        ]
+        self.run(copy)
+
+    def command(self) -> list[str | Path]:
+        # else who reads here keeps the changes of the primary waiting
+        return [*super().command(), "-c", "hot_standby_feedback=on"]
+
+    def promote(self) -> None:
+        """Follow nobody any longer, and take writes."""
+        assert self.execute("SELECT pg_promote()") == [(True,)]
 
 
 def programs() -> Path:
