@@ -13,24 +13,17 @@ without `scopes` leaves the rights to the Autorisaties API.
 
 import logging
 import os
-import re
 import secrets
 import threading
 import time
 import unicodedata
 from collections.abc import Mapping
-from configparser import (
-    DuplicateOptionError,
-    DuplicateSectionError,
-    MissingSectionHeaderError,
-    ParsingError,
-    RawConfigParser,
-)
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from . import inifile
 from .scopes import Scope
 
 logger = logging.getLogger(__name__)
@@ -39,9 +32,6 @@ logger = logging.getLogger(__name__)
 MAX_CLIENT_ID: Final = 50
 MAX_SECRET: Final = 255
 MAX_LABEL: Final = 200
-
-#: A key for HS256 should be no smaller than the hash (RFC 7518 section 3.2).
-SAFE_SECRET_BYTES: Final = 32
 
 _KEYS: Final = ("secret", "label", "scopes")
 _SCOPES: Final = {str(scope): scope for scope in Scope}
@@ -86,8 +76,8 @@ class _Reading:
 class Clients:
     """The clients of one file, as the file is now, or was `look_every` seconds ago.
 
-    Raises ClientsError at once when the file cannot be used. A file that breaks or vanishes
-    later is logged, once for each change, and the clients read before stay in force.
+    Raises ClientsError at once when the file cannot be used. A file that breaks, vanishes or
+    becomes empty later is logged, once for each change, and the clients read before stay in force.
     """
 
     def __init__(self, path: Path, look_every: float = 0.0) -> None:
@@ -115,20 +105,10 @@ class Clients:
 
     def warnings(self) -> list[str]:
         """What an operator should know at start: a line for each kind of weakness found."""
-        found = []
-        short = sorted(
-            f"[{client.client_id}]"
-            for client in self._last.clients.values()
-            if len(client.secret.encode()) < SAFE_SECRET_BYTES
-        )
-        if short:
-            found.append(
-                f"{self.path}: a secret of fewer than {SAFE_SECRET_BYTES} bytes can be guessed "
-                f"from a token; agree on a longer one for {', '.join(short)}"
-            )
-        if self.path.stat().st_mode & 0o077:
-            found.append(f"{self.path}: others can read the secrets in it; chmod 600 {self.path}")
-        return found
+        clients = self._last.clients
+        found = [] if clients else [f"{self.path}: no clients: nobody can do anything"]
+        secrets = {name: clients[name].secret for name in sorted(clients)}
+        return found + list(inifile.warnings(self.path, secrets))
 
     def _look_again(self, last: _Reading) -> _Reading:
         # The stamp is taken before the content, so a change in between shows at the next look.
@@ -139,6 +119,7 @@ class Clients:
         try:
             content = _content(self.path)
             if content != last.content:
+                _refuse_empty(content, self.path)
                 clients = _parse(content, self.path)
                 logger.info("%s: read again, clients in force: %d", self.path, len(clients))
         except ClientsError as error:
@@ -155,7 +136,7 @@ def new_clients_file(path: Path, client_id: str, label: str) -> Client:
     """
     content = (
         f"[{client_id}]\n"
-        f"secret = {secrets.token_urlsafe(SAFE_SECRET_BYTES)}\n"
+        f"secret = {secrets.token_urlsafe(inifile.SAFE_SECRET_BYTES)}\n"
         f"label = {label}\n"
         f"scopes = {_EVERY_SCOPE}\n"
     ).encode()
@@ -191,42 +172,27 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
+def _refuse_empty(content: bytes, path: Path) -> None:
+    """An editor or a full disk may leave nothing of a file; who wants that says so in a comment."""
+    if not content.strip():
+        raise ClientsError(f"{path}: is empty; write the clients, or a comment to have none")
+
+
 # --- from text to clients -----------------------------------------------------------------------
 
 
 def _parse(content: bytes, path: Path) -> ClientsById:
+    try:
+        sections = inifile.sections(content)
+    except ValueError as fault:
+        raise ClientsError(f"{path}{fault}") from None
     clients = {}
-    for client_id, section in _sections(content, path).items():
+    for client_id, section in sections.items():
         try:
             clients[client_id] = _client(client_id, section)
         except ValueError as error:
             raise ClientsError(f"{path}, section [{client_id}]{error}") from None
     return MappingProxyType(clients)
-
-
-def _sections(content: bytes, path: Path) -> dict[str, dict[str, str]]:
-    # A section [DEFAULT] would give its secret to every other: no name makes one here.
-    parser = RawConfigParser(default_section="")
-    try:
-        parser.read_string(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ClientsError(f"{path}: is not UTF-8; save it in that encoding") from error
-    except (DuplicateSectionError, DuplicateOptionError, ParsingError) as error:
-        # Its own text quotes the line, which may hold a secret; so does the chain of causes.
-        raise ClientsError(f"{path}, {_fault(error)}") from None
-    return {name: dict(parser.items(name)) for name in parser.sections()}
-
-
-def _fault(error: DuplicateSectionError | DuplicateOptionError | ParsingError) -> str:
-    match error:
-        case DuplicateSectionError():
-            return f"section [{error.section}]: is there twice; keep one of the two"
-        case DuplicateOptionError():
-            return f"section [{error.section}], key {_word(error.option)}: is there twice; keep one"
-        case MissingSectionHeaderError():
-            return f"line {error.lineno}: stands under no client; put [CLIENT ID] above it"
-        case _:
-            return f"line {error.errors[0][0]}: cannot be read; write KEY = VALUE or [CLIENT ID]"
 
 
 def _client(client_id: str, section: dict[str, str]) -> Client:
@@ -251,10 +217,13 @@ def _check_client_id(client_id: str) -> None:
 
 def _check_line(key: str, value: str) -> None:
     if key not in _KEYS:
-        raise ValueError(f", key {_word(key)}: is unknown; use {', '.join(_KEYS)}")
-    # An indented line belongs to the value above it: a whole list of scopes may vanish in a label.
-    if key != "scopes" and len(value.splitlines()) > 1:
-        raise ValueError(f", key {key}: goes on in an indented line; start lines at the margin")
+        raise ValueError(f", key {inifile.word(key)}: is unknown; use {', '.join(_KEYS)}")
+    try:
+        # scopes may be a long list; in a label they would vanish
+        if key != "scopes":
+            inifile.one_line(value)
+    except ValueError as fault:
+        raise ValueError(f", key {key}: {fault}") from None
 
 
 def _scopes(text: str | None) -> frozenset[Scope] | None:
@@ -266,15 +235,12 @@ def _scopes(text: str | None) -> frozenset[Scope] | None:
     for word in words:
         if word not in _SCOPES:
             known = ", ".join(_SCOPES)
-            raise ValueError(f", key scopes: {_word(word)} is no scope; write * or some of {known}")
+            raise ValueError(
+                f", key scopes: {inifile.word(word)} is no scope; write * or some of {known}"
+            )
     return frozenset(_SCOPES[word] for word in words)
 
 
 def _label(text: str) -> str:
     printed = "".join(sign for sign in text if unicodedata.category(sign) != "Cc")
     return printed.strip()[:MAX_LABEL]
-
-
-def _word(text: str) -> str:
-    """A word of the file, when it looks like a misspelt name: else it may be a stray secret."""
-    return repr(text) if re.fullmatch(r"[A-Za-z._*-]{1,25}", text) else "(not shown)"

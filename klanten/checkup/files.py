@@ -23,10 +23,11 @@ def _clients(clients: Clients) -> Iterator[Finding]:
     count = len(clients.current())
     if not count:
         yield wrong(CLIENTS, f"{clients.path} has no clients", "add a section for each caller")
+        return
     warnings = clients.warnings()
     for warning in warnings:
         yield told(CLIENTS, warning, SHORTEN)
-    if count and not warnings:
+    if not warnings:
         yield right(CLIENTS, f"{clients.path}: {count}, kept safely")
 
 

@@ -17,13 +17,11 @@ a call may take as a whole) and `ca_bundle` (a file with the certificates to tru
 counting from the services file); `[autorisaties]` also `cache_ttl` and `stale_ttl` (seconds).
 """
 
-import configparser
 import dataclasses
 import json
-import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -32,10 +30,8 @@ from typing import Any, Final, Self, TypeVar
 from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
 
+from .. import inifile
 from .location import Location, LocationError
-
-#: A key for HS256 should be no smaller than the hash (RFC 7518 section 3.2).
-SAFE_SECRET_BYTES: Final = 32
 
 AUTORISATIES: Final = "autorisaties"
 NOTIFICATIES: Final = "notificaties"
@@ -126,7 +122,7 @@ class Services:
             autorisaties=_optional(Autorisaties, sections.get(AUTORISATIES)),
             notificaties=_optional(Service, sections.get(NOTIFICATIES)),
             subjects=tuple(subjects.values()),
-            warnings=tuple(_warnings(path, sections)),
+            warnings=tuple(inifile.warnings(path, _secrets(sections))),
         )
 
 
@@ -150,7 +146,7 @@ class _Section:
         fields = {field.name: field for field in dataclasses.fields(kind)}
         for key in self.texts:
             if key not in fields:
-                raise self.error(f", key {_word(key)}: is unknown; use {', '.join(fields)}")
+                raise self.error(f", key {inifile.word(key)}: is unknown; use {', '.join(fields)}")
         for key, described in fields.items():
             if described.default is dataclasses.MISSING and not self.texts.get(key):
                 raise self.error(f", key {key}: is missing; write {EXAMPLES[key]}")
@@ -160,12 +156,8 @@ class _Section:
         return ServicesError(f"{self.path}, section [{self.name}]{fault}")
 
     def _value(self, key: str) -> Any:
-        text = self.texts[key]
         try:
-            # A line that is indented by accident belongs to the value above it.
-            if len(text.splitlines()) > 1:
-                raise ValueError("goes on in an indented line; start lines at the margin")
-            return READERS[key](text, self.path.parent)
+            return READERS[key](inifile.one_line(self.texts[key]), self.path.parent)
         except ValueError as fault:
             raise self.error(f", key {key}: {fault}") from None
 
@@ -238,34 +230,14 @@ READERS: Final[Mapping[str, Callable[[str, Path], Any]]] = {
 
 
 def _sections(path: Path) -> dict[str, _Section]:
-    # A section [DEFAULT] would give its secret to every other: no name makes one here.
-    parser = configparser.RawConfigParser(default_section="")
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        sections = inifile.sections(path.read_bytes())
     except OSError as error:
         mend = "put a services file there that this service may read"
         raise ServicesError(f"{path}: cannot be read ({error.strerror}); {mend}") from None
-    except UnicodeDecodeError:
-        raise ServicesError(f"{path}: is not UTF-8; save it in that encoding") from None
-    except configparser.Error as error:
-        # Its own text quotes the line, which may hold a secret.
-        raise ServicesError(f"{path}, {_fault(error)}") from None
-    return {name: _Section(path, name, dict(parser.items(name))) for name in parser.sections()}
-
-
-def _fault(error: configparser.Error) -> str:
-    match error:
-        case configparser.DuplicateSectionError():
-            return f"section [{error.section}]: is there twice; keep one of the two"
-        case configparser.DuplicateOptionError():
-            key = _word(error.option)
-            return f"section [{error.section}], key {key}: is there twice; keep one of the two"
-        case configparser.MissingSectionHeaderError():
-            return f"line {error.lineno}: stands in no section; put [NAME] above it"
-        case configparser.ParsingError():
-            return f"line {error.errors[0][0]}: cannot be read; write KEY = VALUE or [NAME]"
-        case _:
-            return "cannot be read; write sections [NAME] with lines KEY = VALUE"
+    except ValueError as fault:
+        raise ServicesError(f"{path}{fault}") from None
+    return {name: _Section(path, name, texts) for name, texts in sections.items()}
 
 
 def _refuse_shared_root(sections: Mapping[str, _Section], subjects: Mapping[str, Service]) -> None:
@@ -278,21 +250,5 @@ def _refuse_shared_root(sections: Mapping[str, _Section], subjects: Mapping[str,
             )
 
 
-def _warnings(path: Path, sections: Mapping[str, _Section]) -> Iterator[str]:
-    short = [
-        f"[{name}]"
-        for name, section in sections.items()
-        if len(section.texts["secret"].encode()) < SAFE_SECRET_BYTES
-    ]
-    if short:
-        yield (
-            f"{path}: a secret of fewer than {SAFE_SECRET_BYTES} bytes can be guessed from a "
-            f"token; agree on a longer one for {', '.join(short)}"
-        )
-    if path.stat().st_mode & 0o077:
-        yield f"{path}: others can read the secrets in it; chmod 600 {path}"
-
-
-def _word(text: str) -> str:
-    """A word of the file, when it looks like a misspelt key: else it may be a stray secret."""
-    return repr(text) if re.fullmatch(r"[a-z._*-]{1,25}", text) else "(not shown)"
+def _secrets(sections: Mapping[str, _Section]) -> dict[str, str]:
+    return {name: section.texts["secret"] for name, section in sections.items()}

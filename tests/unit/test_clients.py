@@ -175,7 +175,7 @@ class TestFilesThatAreRefused:
         assert "section [a], key 'secret': is there twice" in message
 
     def test_a_key_above_the_first_section(self, path):
-        assert "line 2: stands under no client" in refusal(path, f"# mine\nsecret = {SECRET}\n")
+        assert "line 2: stands in no section" in refusal(path, f"# mine\nsecret = {SECRET}\n")
 
     def test_a_line_that_is_neither_key_nor_section(self, path):
         assert "line 3: cannot be read" in refusal(path, f"[a]\nsecret = x\n{SECRET}\n")
@@ -309,6 +309,20 @@ class TestAFileThatBreaks:
         assert len(caplog.records) == 1
         assert "cannot be read" in caplog.text
 
+    @pytest.mark.parametrize("left", ["", " \n\n"])
+    def test_a_file_of_which_nothing_is_left_keeps_the_clients(self, path, caplog, left):
+        clients = Clients(path)
+        good = clients.current()
+        path.write_text(left)
+        assert all(clients.current() is good for _ in range(5))
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "is empty" in caplog.text
+
+    def test_a_file_that_says_that_there_are_no_clients_is_believed(self, path):
+        clients = Clients(path)
+        path.write_text("# nobody, for now\n")
+        assert clients.current() == {}
+
     def test_a_file_put_right_counts_again(self, path):
         clients = Clients(path)
         path.unlink()
@@ -371,6 +385,11 @@ class TestWarnings:
         path.write_text("[a]\nsecret = short\n")
         path.chmod(0o644)
         assert len(Clients(path).warnings()) == 2
+
+    def test_a_file_without_clients_is_told_and_accepted(self, path):
+        path.write_text("")
+        (warning,) = Clients(path).warnings()
+        assert warning == f"{path}: no clients: nobody can do anything"
 
 
 class TestANewFile:
