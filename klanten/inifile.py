@@ -1,8 +1,8 @@
 """Files of the operator with secrets in them, `clients.ini` and `services.ini`, read strictly.
 
 They have sections of lines KEY = VALUE, in which nothing is interpolated. What is wrong with one is
-told in one line with the mend, which never shows a value: that may be a secret, also where it stands
-in the place of something else.
+told in one line with the mend, which never shows a value: that may be a secret, also where it
+stands in the place of something else.
 """
 
 import re
