@@ -51,14 +51,14 @@ def test_a_clock_that_jumps_back_costs_nothing(site: Site, rounds: Iterator[int]
     assert isinstance(clock, WrongClock)
     for _ in rounds:
         with site.load.running():
-            site.load.wait_for(30)
+            site.load.wait_for(20)
             clock.set(BACK)
-            site.load.wait_for(30)
+            site.load.wait_for(20)
         site.assert_nothing_lost()
         # what was written last is in the future then
         site.stop()
         site.start()
-        site.load.run(100)
+        site.load.run(50)
         site.assert_nothing_lost()
         clock.set(0)
     assert site.load.refused + site.load.broken == 0

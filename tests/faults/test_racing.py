@@ -15,7 +15,7 @@ from tests.faults.site import Site, prepared
 from tests.fouten import codes_of
 from tests.servers import Answer
 
-KEYS = 8
+KEYS = 5
 
 
 @pytest.fixture(params=["file", "zeo", "postgres"])
