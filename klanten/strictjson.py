@@ -33,15 +33,16 @@ class NotJson(ValueError):
     """The bytes are no JSON, or JSON that we do not accept."""
 
 
-def loads(body: bytes) -> Any:
-    """The value that `body` stands for.
+def loads(body: bytes, lone_surrogates: bool = False) -> Any:
+    """The value that `body` stands for; with `lone_surrogates` its texts may hold halves of pairs.
 
     Of a repeated key the last value counts. Integers are exact; of one with more digits than any
     field may hold only the first are kept, since reading all takes quadratic time.
 
     Raises:
         NotJson: `body` is not UTF-8 or has a byte order mark; is no JSON (RFC 8259); holds NaN,
-            Infinity, a number beyond a double or half a surrogate pair; or is nested too deep.
+            Infinity, a number beyond a double or (unless allowed) half a surrogate pair; or is
+            nested too deep.
     """
     try:
         text = body.decode()
@@ -49,7 +50,7 @@ def loads(body: bytes) -> Any:
         raise NotJson("not UTF-8") from error
     if _is_too_deep(text):
         raise NotJson(f"more than {MAX_DEPTH} levels of nesting")
-    if _has_lone_surrogate(text):
+    if not lone_surrogates and _has_lone_surrogate(text):
         raise NotJson("half of a surrogate pair")
     try:
         return _DECODER.decode(text)

@@ -28,13 +28,8 @@ _ALGORITHM: Final = "HS256"
 _REMEMBERED_TOKENS: Final = 1024
 _REMEMBERED_LENGTH: Final = 4096
 
-#: An escape in JSON; `half` when it is one half of a surrogate pair without the other.
-_ESCAPE: Final = re.compile(
-    rb"""\\(?: u[dD][89abAB][\da-fA-F]{2} \\u[dD][c-fC-F][\da-fA-F]{2}
-           | (?P<half> u[dD][89a-fA-F][\da-fA-F]{2} )
-           | . )""",
-    re.DOTALL | re.VERBOSE,
-)
+#: What no text of the audittrail can hold.
+_UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 
 #: A client id that can be shown before it is known to be one: no number of a person.
 _WORD: Final = re.compile(rf"[A-Za-z][A-Za-z0-9_.-]{{0,{MAX_CLIENT_ID - 1}}}")
@@ -246,7 +241,7 @@ def _claims(token: str) -> dict[str, Any]:
     """What the token says, not yet known to be true."""
     try:
         parts = _JWS.decode_complete(token.encode("ascii"), options={"verify_signature": False})
-        claims = strictjson.loads(_without_halves(parts["payload"]))
+        claims = strictjson.loads(parts["payload"], lone_surrogates=True)
     except (UnicodeEncodeError, PyJWTError, strictjson.NotJson) as error:
         raise TokenRefused(Reason.UNREADABLE) from error
     # PyJWT lets base64 keep its padding, and knows one critical extension (RFC 7797); RFC 7515
@@ -254,14 +249,6 @@ def _claims(token: str) -> dict[str, Any]:
     if "=" in token or "crit" in parts["header"] or not isinstance(claims, dict):
         raise TokenRefused(Reason.ODD_FORM)
     return claims
-
-
-def _without_halves(payload: bytes) -> bytes:
-    """The payload with NUL for half a surrogate pair, of which no text can be made either.
-
-    In a token neither is a reason to refuse: both are taken out of what the audittrail holds.
-    """
-    return _ESCAPE.sub(lambda escape: rb"\u0000" if escape["half"] else escape[0], payload)
 
 
 def _client(claims: dict[str, Any], clients: ClientsById) -> Client:
@@ -295,4 +282,4 @@ def _text(claims: dict[str, Any], name: str) -> str:
     value = claims.get(name)
     if value is None:
         return ""
-    return str(value).replace("\0", "")[:MAX_USER]
+    return _UNFIT.sub("", str(value))[:MAX_USER]

@@ -157,6 +157,10 @@ def test_other_escapes_are_read(body, value):
     assert loads(body) == value
 
 
+def test_half_a_surrogate_pair_is_read_where_that_is_asked_for():
+    assert loads(rb'["\ud800", "\ud83d\ude00"]', lone_surrogates=True) == ["\ud800", "😀"]
+
+
 @pytest.mark.parametrize("digits", [20, 400, 1000])
 def test_an_integer_of_any_size_is_exact(digits):
     text = "9" * digits

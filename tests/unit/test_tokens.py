@@ -154,6 +154,8 @@ class TestTheUserBehindACaller:
             ("a\ud800b\udfffc", "abc"),
             ("💶\ud83d\ud83d\ude00\ude00", "💶😀"),
             ("\\ud800", "\\ud800"),
+            # as Python writes a list of them, in signs that are no such thing
+            (["\ud800", "\0"], "['\\ud800', '\\x00']"),
             ("💶" * 300, "💶" * 255),
             ("\0" * 300 + "x", "x"),
         ],
