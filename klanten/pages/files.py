@@ -43,6 +43,11 @@ def file_path(request: Request, name: str) -> str:
     return path
 
 
+def is_there(name: str) -> bool:
+    """Whether there is such a file: those of others are put there when the package is built."""
+    return (CONTENTS / name).is_file()
+
+
 @cache
 def _digest(name: str) -> str:
     return hashlib.sha256((CONTENTS / name).read_bytes()).hexdigest()[:12]

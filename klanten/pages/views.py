@@ -15,6 +15,7 @@ from ..scopes import Scope
 from ..security import ASKER_REFUSED
 from ..tokens import Reason
 from ..tweens import API_VERSION
+from .files import is_there
 from .policy import TRYING, drawing
 from .rendering import page
 
@@ -41,7 +42,9 @@ def home(request: Request) -> Response:
 
 
 def documentation(request: Request) -> Response:
-    """The OAS document for people."""
+    """The OAS document for people; a checkout that was not built has nothing to draw it with."""
+    if not is_there("redoc.standalone.js"):
+        return page(request, "undrawn")
     nonce = secrets.token_urlsafe(16)
     return page(request, "documentation", policy=drawing(nonce), cacheable=False, nonce=nonce)
 

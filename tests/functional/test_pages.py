@@ -3,6 +3,7 @@
 import gzip
 import re
 from hashlib import sha256
+from shutil import copytree, ignore_patterns
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
@@ -12,7 +13,7 @@ from webtest import TestApp
 import klanten
 from klanten.errors import PROBLEMS
 from klanten.kanalen import KANALEN
-from klanten.pages import PAGES
+from klanten.pages import PAGES, files
 from klanten.pages.files import Files
 from klanten.schemas.faults import Rule
 from klanten.scopes import Scope
@@ -230,6 +231,17 @@ def test_documentation_is_of_our_own_document(app):
     for name in ("documentation", "trial"):
         [place] = app.get(PAGES[name]).html.select("[data-document]")
         assert app.get(place["data-document"]).json["info"]["title"] == "Klanten API"
+
+
+def test_documentation_of_a_checkout_that_was_not_built_says_what_to_do(app, monkeypatch, tmp_path):
+    copy = tmp_path / "static"
+    copytree(files.CONTENTS, copy, ignore=ignore_patterns("redoc.*"))
+    monkeypatch.setattr(files, "CONTENTS", copy)
+    monkeypatch.setattr(files, "_digest", files._digest.__wrapped__)
+    answer = app.get(DOCUMENTATION, status=200)
+    assert "pip install" in words(answer)
+    [document] = [url for url in references(answer) if url.endswith("/openapi.yaml")]
+    assert "Klanten API" in app.get(document).text
 
 
 # --- what they explain --------------------------------------------------------------------------
