@@ -28,8 +28,11 @@ class HostMalformed(Exception):
 
 
 def is_host(text: str) -> bool:
-    """Whether this can stand in `Host`; it may be empty."""
-    return HOST.fullmatch(text) is not None
+    """Whether this can stand in `Host`; it may be empty.
+
+    Broken text in a header is no reason to refuse: it counts as empty.
+    """
+    return not text.isascii() or HOST.fullmatch(text) is not None
 
 
 def site_url(environ: Mapping[str, Any]) -> str:
@@ -38,10 +41,13 @@ def site_url(environ: Mapping[str, Any]) -> str:
 
 
 def _site_url(*address: str | None) -> str:
-    # without a host in the request the server goes by its own name
     given = {name: part for name, part in zip(ADDRESS, address, strict=True) if part}
-    if not is_host(given.get("HTTP_HOST", "")):
+    host = given.get("HTTP_HOST", "")
+    if not is_host(host):
         raise HostMalformed
+    # without a host in the request the server goes by its own name
+    if not host.isascii():
+        del given["HTTP_HOST"]
     url: str = Request({"SCRIPT_NAME": ""} | given).application_url
     return url
 

@@ -12,7 +12,7 @@ from tests.storages.conftest import Store, _postgres, postgres, store, zeo
 
 __all__ = ["Store", "_postgres", "postgres", "store", "zeo"]
 
-FIGURES = pytest.StashKey[list[tuple[str, dict[str, object]]]]()
+FIGURES = pytest.StashKey[list[tuple[str, dict[str, int]]]]()
 
 MakeSite = Callable[..., Site]
 

@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from click.testing import CliRunner
 
@@ -40,7 +39,7 @@ class Site:
             headers = {"Authorization": bearer("all")}
             self.processes.append(server(place, given, headers, {"use": "egg:klanten", **options}))
         self.load = Load(self.servers)
-        self.notes: dict[str, Any] = {}
+        self.notes: dict[str, int] = {}
 
     @property
     def servers(self) -> list[Server]:
@@ -80,16 +79,18 @@ class Site:
         return self.processes[0].ini
 
     @property
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, int]:
         """What was done to the service, for those who watch a long run."""
         load = self.load
-        return {
+        figures = {
             "requests": load.tally.total(),
             "writes acknowledged": load.acknowledged,
             "refused with 503": load.refused,
             "without an answer": load.broken,
+            "done without an acknowledgement": load.done_unacknowledged,
             **self.notes,
         }
+        return {what: count for what, count in figures.items() if count}
 
 
 def any_moment() -> None:

@@ -355,6 +355,7 @@ def test_a_moment_of_any_size_is_judged(app, token, name, moment):
         "X-HTTP-Method-Override",
         "X-Forwarded-For",
         "Forwarded",
+        "Host",
         "Max-Forwards",
         "Upgrade",
         "TE",
@@ -508,9 +509,9 @@ def test_a_bomb_of_headers_does_no_harm(server, headers, status):
 @pytest.mark.parametrize(
     "host",
     [
-        *(b"\xff", b"a b", b'"', b"a/b", b"[", b"a\\b", b"a?b", b"a#b", b"u@a", b"<a>", b"[::1"),
+        *(b"a b", b'"', b"a/b", b"[", b"a\\b", b"a?b", b"a#b", b"u@a", b"<a>", b"[::1"),
         *(b"a:b", b"a:1:2", b"::1", b"a:-1", b"[a/b]", b"[::1]x", b"a, b", b"a%", b"a%zz"),
-        *(b"caf\xc3\xa9.nl", b"a\r\nHost: b"),
+        b"a\r\nHost: b",
     ],
 )
 def test_a_host_that_is_none_is_refused(server, host):
@@ -526,7 +527,7 @@ def test_a_host_that_is_none_is_refused(server, host):
 
 
 @pytest.mark.parametrize(
-    "host", [b"", 1000 * b"a.", b"_a-b.nl:", b"A.NL:99999", b"[1::2]:8", b"%41"]
+    "host", [b"", 1000 * b"a.", b"_a-b.nl:", b"A.NL:99999", b"[1::2]:8", b"%41", b"\xff"]
 )
 def test_an_odd_host_is_served(server, host):
     assert request(server, GET, host=host).startswith(b"HTTP/1.1 200 ")

@@ -55,8 +55,9 @@ def test_urls_show_the_host_that_was_asked(server, host):
     assert everything(server, Host=host) == {f"http://{host}"}
 
 
-def test_urls_show_the_name_of_the_server_where_no_host_was_asked(server):
-    [origin] = everything(server, Host="")
+@pytest.mark.parametrize("host", ["", "caf\xe9.nl"])
+def test_urls_show_the_name_of_the_server_where_no_host_was_asked(server, host):
+    [origin] = everything(server, Host=host)
     assert origin.endswith(f":{server.port}")
 
 
