@@ -108,17 +108,21 @@ def forget_places(request: Request) -> None:
         vars(request).pop(name, None)
 
 
-class CanonicalUuids:
-    """A route predicate that never refuses: it writes the UUIDs of a path in one way.
+class Way:
+    """A route predicate that never refuses: it says how to walk a path, its UUIDs in one spelling.
 
-    It comes before `traverse`, which would give `..` and `@@name` a meaning of their own.
+    What is no UUID is replaced: traversal would give `..` and `@@name` a meaning of their own.
+
+    The predicate `traverse` of Pyramid would do for the rest, but it keeps each segment that it
+    ever saw: the memory of a server would grow with every UUID that anybody asks for.
     """
 
-    def __init__(self, value: bool, config: Configurator) -> None:
-        self.value = value
+    def __init__(self, path: str, config: Configurator) -> None:
+        self.path = path
+        self._segments = [(segment, segment[0] == "{") for segment in path.strip("/").split("/")]
 
     def text(self) -> str:
-        return f"canonical_uuids = {self.value}"
+        return f"way = {self.path}"
 
     phash = text
 
@@ -127,10 +131,13 @@ class CanonicalUuids:
         for name, segment in match.items():
             if not CANONICAL.fullmatch(segment):
                 match[name] = str(UUID(segment)) if UUID_FORM.fullmatch(segment) else NO_UUID
+        match["traverse"] = tuple(
+            match[segment[1:-1]] if varies else segment for segment, varies in self._segments
+        )
         return True
 
 
 def includeme(config: Configurator) -> None:
-    config.add_route_predicate("canonical_uuids", CanonicalUuids, weighs_less_than="traverse")
+    config.add_route_predicate("way", Way)
     # Cornice looks up the names of route predicates while it registers a service
     config.commit()

@@ -42,8 +42,7 @@ class Service(cornice.Service):
             description=description,
             depth=2,
             factory=Top,
-            traverse=path,
-            canonical_uuids=True,
+            way=path,
         )
 
     def close(self) -> None:

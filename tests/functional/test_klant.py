@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import webtest
+from pyramid import traversal
 from ZODB.Connection import Connection
 
 from tests.factories import klantnummer, make_klant, make_person, rsin
@@ -418,3 +419,16 @@ def test_a_klant_is_found_by_its_new_values_and_not_by_the_old(app, change, klan
             klant["url"]
         ]
         assert app.get(KLANTEN, {name: old}).json["count"] == 0
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+def test_no_klant_that_was_ever_asked_for_is_remembered(app, klant):
+    # this cache of Pyramid has no bound
+    before = len(traversal._segment_cache)
+    for path in (klant["url"], f"{klant['url']}/audittrail", f"{KLANTEN}/{uuid4()}"):
+        app.get(path, status="*")
+    app.patch_json(klant["url"], {"functie": "f"})
+    app.delete(klant["url"])
+    assert len(traversal._segment_cache) == before

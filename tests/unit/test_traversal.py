@@ -11,7 +11,7 @@ from klanten.model.audittrail import Actie, Bewerking
 from klanten.model.errors import KlantUnknown, RegelUnknown
 from klanten.model.klant import Klant
 from klanten.model.root import Root
-from klanten.traversal import NO_UUID, AudittrailPlace, CanonicalUuids, KlantPlace, RegelPlace, Top
+from klanten.traversal import NO_UUID, AudittrailPlace, KlantPlace, RegelPlace, Top, Way
 
 
 class Request(pyramid.request.Request):
@@ -87,7 +87,8 @@ UUID = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
 def canonical(segment: str) -> str:
     match = {"uuid": segment}
-    assert CanonicalUuids(True, Any)({"match": match}, Any)
+    assert Way("/klanten/{uuid}", Any)({"match": match}, Any)
+    assert match["traverse"] == ("klanten", match["uuid"])
     return match["uuid"]
 
 
@@ -120,5 +121,6 @@ def test_what_is_no_uuid_is_none(segment):
 
 def test_every_segment_of_a_path_is_written_in_one_way():
     match = {"klant_uuid": UUID.upper(), "uuid": "x"}
-    CanonicalUuids(True, Any)({"match": match}, Any)
-    assert match == {"klant_uuid": UUID, "uuid": NO_UUID}
+    Way("/klanten/{klant_uuid}/audittrail/{uuid}", Any)({"match": match}, Any)
+    way = ("klanten", UUID, "audittrail", NO_UUID)
+    assert match == {"klant_uuid": UUID, "uuid": NO_UUID, "traverse": way}
