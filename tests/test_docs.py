@@ -50,6 +50,13 @@ def test_every_command_is_told_with_an_example() -> None:
 
 
 def test_links_between_the_pages_of_the_repository_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", ROOT / "CHANGES.md", ROOT / "CONTRIBUTING.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    pages = [*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "deploy" / "README.md"]
+    links = [
+        (page, text, target)
+        for page in pages
+        for text, target in re.findall(r"\[([^\]]*)\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    ]
+    assert {page.name for page, _, _ in links} >= {"README.md", "install.md", "operate.md"}
+    for page, text, target in links:
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+        assert text, f"{page.name}: {target} has no text, and shows nothing outside Sphinx"
