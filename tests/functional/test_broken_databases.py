@@ -355,9 +355,12 @@ def on_a_full_disk(
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "from klanten.cli import klanten\n"
-        "limit = int(sys.argv.pop(1))\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
-        "klanten()\n"
+        "_, most = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), most))\n"
+        "try:\n"
+        "    klanten()\n"
+        "finally:  # what was measured of it has room\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))\n"
     )
     words = [str(room), command, str(operator.ini), *map(str, arguments)]
     return subprocess.run(
