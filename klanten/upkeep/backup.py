@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ class BackupFailed(Exception):
 def backup(uri: str, folder: Path, full: bool = False) -> dict[str, Any]:
     """Make a backup of the database behind a URI.
 
-    Of a file the first is whole, and the next ones hold what was added, unless `full` or the file
-    was packed. Returns the `file` that was made, None when nothing was added, and its `size`.
+    Of a file the first is whole, and the next ones hold what was added, unless `full`, or the file
+    was packed, or something is missing in the folder. Returns the `file` that was made, None when
+    nothing was added, and its `size`.
     Raises `BackupFailed`.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -37,6 +39,7 @@ def backup(uri: str, folder: Path, full: bool = False) -> dict[str, Any]:
     file = file_of(uri)
     if file is not None:
         _await_new_second(before)
+        full = full or gap(folder) != ""
         try:
             _repozo("-B", "-r", str(folder), "-f", str(file), *(["-F"] if full else []))
         except BaseException:
@@ -53,6 +56,8 @@ def backup(uri: str, folder: Path, full: bool = False) -> dict[str, Any]:
 
 
 SUFFIXES = frozenset({".fs", ".deltafs", ".dump"})
+LISTED = frozenset({".fs", ".dat"})
+"""A whole backup of a file, and the list of its pieces."""
 
 
 def restore(uri: str, folder: Path) -> dict[str, Any]:
@@ -74,6 +79,10 @@ def restore(uri: str, folder: Path) -> dict[str, Any]:
 def _recover(folder: Path, file: Path) -> dict[str, Any]:
     if file.exists():
         raise BackupFailed(f"{file}: there is a database already; move it away first")
+    if what := gap(folder):
+        raise BackupFailed(
+            f"{what}, so nothing was changed; put it back as it was, or give another folder"
+        )
     if not any(folder.glob("*.fs")):
         raise BackupFailed(f"{folder}: there is no backup of a file in it; give another folder")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +92,31 @@ def _recover(folder: Path, file: Path) -> dict[str, Any]:
         file.with_name(file.name + ".part").unlink(missing_ok=True)
         raise
     return {"file": str(file), "size": file.stat().st_size}
+
+
+def gap(folder: Path) -> str:
+    """What there is to say when the newest backup of a file misses a piece of it; else "".
+
+    repozo joins the pieces that it finds. Which there should be stands in the list that it keeps
+    of them.
+    """
+    newest = max((path.stem for path in folder.iterdir() if path.suffix in LISTED), default="")
+    pieces = folder / f"{newest}.dat"
+    if not newest:
+        return ""
+    if not pieces.is_file():
+        return f"{pieces} is missing"
+    return next(filter(None, map(partial(_gap, folder), pieces.read_text().splitlines())), "")
+
+
+def _gap(folder: Path, line: str) -> str:
+    """The same of one piece, by its line in the list: path, where it begins and ends, checksum."""
+    name, begin, end, _ = line.rsplit(maxsplit=3)
+    piece, wanted = folder / Path(name).name, int(end) - int(begin)
+    if not piece.is_file():
+        return f"{piece} is missing"
+    size = piece.stat().st_size
+    return "" if size == wanted else f"{piece} has {size:,} bytes instead of {wanted:,}"
 
 
 def _await_new_second(backups: set[Path]) -> None:

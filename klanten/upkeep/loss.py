@@ -33,11 +33,7 @@ def lost(file: Path) -> str:
         return ""
     if not is_database or remembered <= size:
         return ""
-    index = file.with_name(file.name + ".index").name
-    return (
-        f"{file} was cut off: it had {remembered:,} bytes, and has {size:,}; restore a backup, or "
-        f"move {index} away to go on with what is left"
-    )
+    return f"{file} was cut off: it had {remembered:,} bytes, and has {size:,}; restore a backup"
 
 
 def _remembered(file: Path) -> int:
