@@ -1,5 +1,6 @@
 """A Klanten API 1.0.0 on Pyramid and ZODB."""
 
+import os
 from typing import Any
 
 from pyramid.config import Configurator
@@ -28,6 +29,8 @@ ROOMS = (
     ".monitoring",
     ".upkeep",
 )
+PRIVATE = 0o077
+"""The umask under which files are made: they hold personal data, and are for their owner only."""
 NO_START: dict[type[Exception], str | None] = {
     SettingsError: None,
     ClientsError: "klanten.clients",
@@ -45,6 +48,10 @@ def main(global_config: dict[str, Any] | None, **given: str) -> Router:
 
     What an operator has to mend ends the process with one line.
     """
+    # Every server comes by here before it makes a file, and the storage makes files as long as it
+    # lives (a pack, an index), so it is set for the whole process. Sockets of servers have a
+    # setting of their own for who may use them.
+    os.umask(PRIVATE)
     file = (global_config or {}).get("__file__")
     try:
         return assemble(Settings.read(given, file))

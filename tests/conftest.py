@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a clients file, a database on disk, the application."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         print(f"\n{len(missing)} tests are left out: not installed: {names}", file=sys.stderr)
         config.hook.pytest_deselected(items=list(missing))
         items[:] = [item for item in items if item not in missing]
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> None:
+    """That of most systems: the application and the commands have to set theirs themselves."""
+    os.umask(0o022)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The database: whether it can be read, and what waits in it to be told to others."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,12 +21,17 @@ from .processes import processes_with
 
 DATABASE = "database"
 """The subject of a finding that is wrong when the database can't be opened, or not be read."""
+FILE = "database file"
 MEMORY = "memory"
 PROCESSES = "processes"
 OUTBOX = "outbox"
 
 #: A message that waits longer was not just held up by a busy moment or a restart.
 LONG = timedelta(minutes=15)
+WRITTEN = (".lock", ".tmp")
+"""How the names end of what stays beside the file and is written anew at each start."""
+OTHERS = 0o077
+"""What the mode of a file grants to others than its owner."""
 REACH = "see that it runs and can be reached from here, and that zodbconn.uri is right"
 RESTORE = "see that it can be reached from here all the time; if it is damaged, restore a backup"
 DELIVER = (
@@ -51,11 +57,39 @@ def examine_database(settings: Settings, has_receiver: bool) -> Iterator[Finding
                 "mend zodbconn.uri, or start the server, which makes a new database there",
             )
             return
+        yield from _rights(path)
         yield from _processes(path)
         if loss := lost(path):
             yield told(DATABASE, loss, RESTORE)
             return
     yield from _opened(settings, has_receiver)
+
+
+def _rights(path: Path) -> Iterator[Finding]:
+    """Who may read the file, or what was packed away from it, and whether a server could write."""
+    old = path.with_name(f"{path.name}.old")
+    if any(_is_open_to_others(file) for file in (path, old)):
+        yield wrong(FILE, f"{path}: others can read the klanten in it", f"chmod 600 {path}*")
+    for place in _closed_to_us(path):
+        yield wrong(
+            FILE,
+            f"{place} can't be written by this user, so that the server can't start",
+            "let the user of the server own it, and run this check as that user",
+        )
+
+
+def _closed_to_us(path: Path) -> Iterator[Path]:
+    """What the server has to write and this user can't; new files come into the folder."""
+    effective = os.access in os.supports_effective_ids
+    for place in (path.parent, path, *(path.with_name(path.name + end) for end in WRITTEN)):
+        if place.exists() and not os.access(place, os.W_OK, effective_ids=effective):
+            yield place
+
+
+def _is_open_to_others(file: Path) -> bool:
+    with contextlib.suppress(OSError):  # opening it will tell
+        return bool(file.stat().st_mode & OTHERS)
+    return False
 
 
 def _processes(path: Path) -> Iterator[Finding]:

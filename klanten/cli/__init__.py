@@ -1,7 +1,11 @@
 """`klanten`: the commands of the operator. Each takes the ini file first."""
 
+import os
+from functools import partial
+
 import click
 
+from .. import PRIVATE
 from ..clients import ClientsError
 from ..model.errors import DatabaseForeign, DatabaseTooNew, DatabaseTooOld
 from ..outgoing.services import ServicesError
@@ -56,12 +60,15 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="klanten", message="%(prog)s %(version)s")
-def klanten() -> None:
+@click.pass_context
+def klanten(ctx: click.Context) -> None:
     """Look after a Klanten API: every command takes the ini file of the service first.
 
     Exit status: 0 done, 1 done with findings, 2 wrong usage or settings, 3 the database can't be
     opened.
     """
+    # every command comes by here before it makes a file
+    ctx.call_on_close(partial(os.umask, os.umask(PRIVATE)))
 
 
 klanten.add_command(backup)

@@ -160,6 +160,11 @@ def test_check_ends_with_three_when_the_database_can_not_be_opened(
     assert fault["mend"]
 
 
+def test_what_is_left_of_a_file_is_no_way_out(operator: Operator) -> None:
+    cut_off(operator.database)
+    assert only_line(operator.run("stats"), 3).endswith("; restore a backup")
+
+
 def test_what_a_crash_left_half_written_is_no_loss(operator: Operator) -> None:
     with operator.database.open("ab") as file:
         file.write(b"half of a transaction")
@@ -192,6 +197,29 @@ def test_what_this_user_may_not_read_is_told_with_what_to_do(
         place.chmod(0o700)
     assert "Permission denied; let the user of this service read and write it" in line
     assert str(database / "klanten.fs") in line
+
+
+@pytest.mark.parametrize("closed", ["klanten.fs", "klanten.fs.lock", "."])
+def test_check_finds_what_the_server_could_not_write(operator: Operator, closed: str) -> None:
+    clients = operator.folder / "clients.ini"
+    place = operator.folder / closed
+    with without_rights(operator):
+        user = os.geteuid()
+    for path in (operator.folder, *operator.folder.iterdir()):
+        os.chown(path, user, -1)
+    clients.write_text("[balie]\nsecret = a secret of more than thirty-two bytes\nscopes = *\n")
+    clients.chmod(0o600)
+    operator.database.chmod(0o600)
+    with without_rights(operator):
+        assert operator.run("check").exit_code == 0
+        place.chmod(0o500 if place.is_dir() else 0o400)
+        try:
+            found = operator.json("check", exit_code=1)["findings"]
+        finally:
+            place.chmod(0o700)
+    [fault] = [one for one in found if one["state"] == "wrong"]
+    assert fault["subject"] == "database file"
+    assert fault["what"].startswith(f"{place.resolve()} can't be written by this user")
 
 
 @contextlib.contextmanager

@@ -116,6 +116,7 @@ def new_database(tmp_path_factory):
 @pytest.fixture
 def service(tmp_path, settings, ac, nrc, new_database):
     shutil.copy(new_database, tmp_path)
+    (tmp_path / "klanten.fs").chmod(0o600)
     service = Service(tmp_path, settings, ac, nrc)
     yield service
     assert ac.wrong == nrc.wrong == []
@@ -184,6 +185,20 @@ def test_files_that_others_can_read_are_found(service, mode):
         )
         for subject in ("clients", "services")
     ]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+@pytest.mark.parametrize("name", ["klanten.fs", "klanten.fs.old"])
+def test_database_that_others_can_read_is_found(service, name, mode):
+    file = service.folder / name
+    file.touch()
+    file.chmod(mode)
+    database = service.folder / "klanten.fs"
+    assert service.fault() == (
+        "database file",
+        f"{database}: others can read the klanten in it",
+        f"chmod 600 {database}*",
+    )
 
 
 def test_short_secrets_of_clients_are_found(service):
@@ -324,7 +339,7 @@ def test_database_of_a_newer_release_is_found(service):
 def test_empty_database_is_right(service):
     database_file(service).unlink()
     with service.opened():
-        pass
+        database_file(service).chmod(0o600)
     assert ("database", "opens, and is empty: the server fills it at its first start") in (
         service.right()
     )
