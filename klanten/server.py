@@ -9,6 +9,7 @@ over (sd_listen_fds(3)) go before `listen`; they stay open during a restart.
 """
 
 import functools
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,8 @@ from waitress.task import WSGITask
 
 from .refusals import Refusal
 from .settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
 
 GRACEFUL_TIMEOUT = 30.0
 # How long a silent connection is kept after the order to stop: its request may be under way.
@@ -68,7 +71,8 @@ def serve(application: Application, patience: float = GRACEFUL_TIMEOUT, **option
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
     server.run()
-    server.finish(patience)
+    left = server.finish(patience)
+    log.info("stopped; %s", f"requests cut off: {left}" if left else "all requests were answered")
 
 
 class Server:
@@ -95,8 +99,11 @@ class Server:
         while not self.stopping.is_set():
             self._turn(1.0)
 
-    def finish(self, patience: float) -> None:
-        """Take what already knocked, nothing after that, and answer it all; then return."""
+    def finish(self, patience: float) -> int:
+        """Take what already knocked, nothing after that, and answer it all.
+
+        Returns on how many connections a request took too long.
+        """
         deadline = time.monotonic() + patience
         silence = time.monotonic() + SILENCE
         for listener in list(self._listeners()):
@@ -106,7 +113,9 @@ class Server:
             for channel in self._channels():
                 _close_when_idle(channel, time.monotonic() > silence)
             self._turn(0.05)
+        left = sum(1 for channel in self._channels() if _is_busy(channel))
         self.waitress.task_dispatcher.shutdown(timeout=max(0, int(deadline - time.monotonic())))
+        return left
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, map=self.sockets, use_poll=True, count=1)
@@ -177,9 +186,13 @@ def _accept_the_waiting(listener: BaseWSGIServer, sockets: dict[int, Any]) -> No
 
 def _close_when_idle(channel: HTTPChannel, silence: bool) -> None:
     """Close a connection on which nothing is going on, once it was silent for long enough."""
-    busy = channel.requests or channel.request or channel.total_outbufs_len
-    if silence and not busy:
+    if silence and not _is_busy(channel):
         channel.will_close = True
+
+
+def _is_busy(channel: HTTPChannel) -> bool:
+    """Whether a request is read, at work, or answered there."""
+    return bool(channel.requests or channel.request or channel.total_outbufs_len)
 
 
 def _sockets_of_systemd() -> list[socket.socket]:

@@ -82,7 +82,7 @@ def wait_until_nothing_new_is_taken(server: Server) -> None:
 
 
 def test_a_request_that_was_begun_is_answered_after_the_order_to_stop(
-    start: Start, subjects: Subjects
+    start: Start, subjects: Subjects, capfd: pytest.CaptureFixture[str]
 ) -> None:
     process, server = start()
     answers: list[Answer] = []
@@ -99,10 +99,11 @@ def test_a_request_that_was_begun_is_answered_after_the_order_to_stop(
     busy.join()
     assert answers[0].status == 201
     assert process.wait(ANSWER_SECONDS) == 0
+    assert "stopped; all requests were answered" in last_line(capfd)
 
 
 def test_a_request_that_takes_longer_than_the_patience_does_not_keep_the_server(
-    start: Start, subjects: Subjects
+    start: Start, subjects: Subjects, capfd: pytest.CaptureFixture[str]
 ) -> None:
     process, server = start(patience="0.5")
 
@@ -116,6 +117,14 @@ def test_a_request_that_takes_longer_than_the_patience_does_not_keep_the_server(
     process.send_signal(signal.SIGTERM)
     assert process.wait(ANSWER_SECONDS) == 0
     busy.join()
+    assert "stopped; requests cut off: 1" in last_line(capfd)
+
+
+def last_line(capfd: pytest.CaptureFixture[str]) -> str:
+    """What the server logged last; its loggers are named in it."""
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert "klanten.server" in line
+    return line
 
 
 def test_an_open_connection_without_a_request_does_not_keep_the_server(start: Start) -> None:
