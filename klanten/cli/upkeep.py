@@ -21,6 +21,8 @@ from .output import json_option, metered, say
 # More than this nobody reads; --json has them all.
 SHOWN = 100
 
+Steps = list[tuple[int, str]]
+
 ini_argument = click.argument("ini", type=click.Path(path_type=Path))
 
 
@@ -114,16 +116,12 @@ def migrate(ini: Path, dry_run: bool, as_json: bool) -> None:
 
     All steps are kept, or none. There is no way back but a backup.
     """
-    with (
-        opened(Settings.from_ini(ini), read_only=dry_run) as database,
-        tree(database, "klanten migrate") as root,
-    ):
-        with contextlib.suppress(DatabaseTooOld):
-            check_version(root)
-        steps = pending(root)
-        if not dry_run:
-            evolve(root)
-        version = root.schema_version
+    settings = Settings.from_ini(ini)
+    # the server has a file for itself, but may go on when there is nothing to do
+    looking = dry_run or file_of(settings.database_uri) is not None
+    steps, version = _migrated(settings, dry_run=looking)
+    if looking and steps and not dry_run:
+        steps, version = _migrated(settings, dry_run=False)
     lines = [f"{number}  {what}" for number, what in steps]
     lines.append(f"schema version {version}" + ("" if steps else ", nothing to do"))
     result = {
@@ -131,3 +129,17 @@ def migrate(ini: Path, dry_run: bool, as_json: bool) -> None:
         "schemaVersion": version,
     }
     say(result, "\n".join(lines), as_json)
+
+
+def _migrated(settings: Settings, *, dry_run: bool) -> tuple[Steps, int]:
+    """The steps that a database needs, taken unless it is a dry run, and its schema version."""
+    with (
+        opened(settings, read_only=dry_run) as database,
+        tree(database, "klanten migrate") as root,
+    ):
+        with contextlib.suppress(DatabaseTooOld):
+            check_version(root)
+        steps = pending(root)
+        if not dry_run:
+            evolve(root)
+        return steps, root.schema_version

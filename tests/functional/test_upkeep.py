@@ -268,6 +268,13 @@ def test_a_dry_run_of_migrate_works_beside_the_server(filled: webtest.TestApp, r
     assert run("migrate", "--dry-run").stdout == "schema version 1, nothing to do\n"
 
 
+def test_migrate_with_nothing_to_do_leaves_the_server_alone(
+    filled: webtest.TestApp, run: Run
+) -> None:
+    result = run("migrate")
+    assert (result.exit_code, result.stdout) == (0, "schema version 1, nothing to do\n")
+
+
 def test_a_file_that_is_closed_cleanly_has_its_index(
     filled: webtest.TestApp, tmp_path: Path
 ) -> None:
