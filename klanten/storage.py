@@ -152,6 +152,14 @@ def bare_storage(uri: str) -> Iterator[Any]:
         storage.close()
 
 
+def require_driver(uri: str) -> None:
+    """Say at once, before anything is opened, that a URI can't be read or lacks its package.
+
+    Raises `SettingsError`.
+    """
+    _resolve(_with_parameters(uri, False, TIMEOUT, False))
+
+
 def file_of(uri: str) -> Path | None:
     """The file of a database that is one, None for a database behind a server."""
     scheme, _, rest = uri.partition("://")
@@ -217,7 +225,7 @@ def _resolve(uri: str) -> tuple[Callable[[], Any], dict[str, Any]]:
     except ModuleNotFoundError as fault:
         raise SettingsError(
             f"zodbconn.uri: {scheme} needs the package {fault.name}; "
-            "install it with pip install 'klanten[postgresql]'"
+            "install it with: pip install -c constraints.txt '.[postgresql]' in the checkout"
         ) from None
     except zodburi.UnknownDatabaseKeywords as fault:
         raise SettingsError(
@@ -251,7 +259,13 @@ def _reason(uri: str, fault: Exception) -> str:
     found = f"the {scheme} database can't be opened: "
     if scheme == "file":
         return f"{found}{path.partition('?')[0]}: {_file_reason(fault)}"
-    return f"{found}{_line(fault)}; mend the URI or start its server"
+    return f"{found}{_line(fault)}; {_server_mend(fault)}"
+
+
+def _server_mend(fault: Exception) -> str:
+    if "permission denied for schema" in str(fault):  # since PostgreSQL 15 only its owner has it
+        return "let the user own the database: ALTER DATABASE name OWNER TO user"
+    return "mend the URI or start its server"
 
 
 FILE_MENDS = {

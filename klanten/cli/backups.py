@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..settings import Settings
-from ..storage import bare_storage, file_of, open_database
+from ..storage import bare_storage, file_of, open_database, require_driver
 from ..transfer.transactions import reading
 from ..upkeep import backup as backups
 from ..upkeep import moving
@@ -77,6 +77,7 @@ def copy_database(ini: Path, to_uri: str, as_json: bool) -> None:
     file (there each percent sign is doubled, here it is not).
     """
     settings = Settings.from_ini(ini)
+    require_driver(to_uri)
     with _failures(), opened(settings) as source:
         with reading(source):
             pass  # it holds klanten, of whatever version

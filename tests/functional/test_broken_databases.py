@@ -139,6 +139,16 @@ def test_a_file_that_is_no_database_is_told_and_left(
     assert not list(operator.folder.parent.glob("copy.fs"))
 
 
+def test_a_missing_driver_is_told_before_a_file_in_use(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "klanten.postgresql", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with contextlib.closing(open_database(f"file://{operator.database}")):
+        line = only_line(operator.run("copy-database", "postgresql://user@host/name"), 2)
+    assert "pip install -c constraints.txt '.[postgresql]' in the checkout" in line
+
+
 @pytest.mark.parametrize("command", ["import", "rehearse"])
 def test_only_what_fills_a_database_makes_a_new_one(operator: Operator, command: str) -> None:
     remove(operator.database)

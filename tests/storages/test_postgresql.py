@@ -39,6 +39,16 @@ def uri(postgres: Postgres, name: str) -> str:
     return postgres.new_database(name)
 
 
+def test_a_user_without_the_schema_is_told_to_own_the_database(
+    uri: str, name: str, postgres: Postgres
+):
+    postgres.execute(f"CREATE ROLE guest LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
+    postgres.execute("GRANT USAGE ON SCHEMA public TO guest", name)
+    mend = "ALTER DATABASE name OWNER TO user"
+    with pytest.raises(DatabaseUnavailable, match=f"permission denied for schema public.*{mend}"):
+        open_database(uri.replace(f"//{postgres.user}:", "//guest:"))
+
+
 def test_user_password_port_and_name_are_percent_decoded(
     uri: str, make_app: Callable[..., webtest.TestApp]
 ):
