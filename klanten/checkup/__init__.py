@@ -10,11 +10,11 @@ from ..outgoing.services import Services
 from ..settings import Settings
 from .base_url import examine_base_url
 from .database import DATABASE, examine_database
-from .files import examine_files
-from .finding import Finding, State, right
+from .files import examine_files, examine_ini
+from .finding import Finding, State
 from .neighbours import examine_neighbours
 
-__all__ = ["DATABASE", "Finding", "State", "examine", "right"]
+__all__ = ["DATABASE", "Finding", "State", "examine", "examine_ini"]
 
 
 def examine(settings: Settings, base_url: str | None = None) -> Iterator[Finding]:

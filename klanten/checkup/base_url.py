@@ -11,6 +11,11 @@ from .finding import Finding, right, skipped, wrong
 BASE_URL = "base URL"
 SECONDS = 10.0
 
+RUN = "see that the proxy and the server run, and that this is the right URL"
+NAME_CA = (
+    "give the proxy a certificate for this name, or name the CA: "
+    "SSL_CERT_FILE=ca.pem klanten check ..."
+)
 HINTS = {
     "scheme": "X-Forwarded-Proto",
     "netloc": "X-Forwarded-Host (with the port, where it is not the usual one)",
@@ -34,7 +39,7 @@ def examine_base_url(url: str | None) -> Iterator[Finding]:
         yield wrong(
             BASE_URL,
             f"{url} gives no answer: {failure}",
-            "see that the proxy and the server run, and that this is the right URL",
+            NAME_CA if "certificate" in str(failure) else RUN,
         )
         return
     served = _server(answer.body) if answer.status == 200 else None

@@ -1,15 +1,30 @@
 """The files of the service: settings, clients and services."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
+
+import plaster
 
 from ..clients import Clients
 from ..outgoing.services import Services
 from ..settings import Settings
 from .finding import Finding, right, told, wrong
 
+SETTINGS = "settings"
 CLIENTS = "clients"
 SERVICES = "services"
+PASSWORD = re.compile(r"//[^/?]*:[^/?]*@|[?&]password=")
+"""Where a URI has one: behind the user, or among the parameters."""
 SHORTEN = "see the log of the server at its start"
+
+
+def examine_ini(ini: Path) -> Iterator[Finding]:
+    """The ini file, whose lines are right; a password may also come from the environment."""
+    yield right(SETTINGS, f"{ini}: every line is right")
+    stated = plaster.get_settings(str(ini), "app:main").get("zodbconn.uri", "")
+    if PASSWORD.search(stated) and ini.stat().st_mode & 0o077:
+        yield wrong(SETTINGS, f"{ini}: others can read the password in it", f"chmod 600 {ini}")
 
 
 def examine_files(settings: Settings, clients: Clients, services: Services) -> Iterator[Finding]:

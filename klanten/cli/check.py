@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..checkup import DATABASE, Finding, State, examine, right
+from ..checkup import DATABASE, Finding, State, examine, examine_ini
 from ..outgoing.location import Location, LocationError
 from ..settings import Settings
 
@@ -44,7 +44,7 @@ def check(ctx: click.Context, ini: Path, url: str | None, as_json: bool) -> None
     # tells that it reads a file which a server is writing to
     logging.getLogger("ZODB.FileStorage").setLevel(logging.ERROR)
     settings = Settings.from_ini(ini)
-    findings = [right("settings", f"{ini}: every line is right"), *examine(settings, url)]
+    findings = [*examine_ini(ini), *examine(settings, url)]
     if as_json:
         click.echo(as_object(findings))
     else:

@@ -4,11 +4,15 @@ import contextlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import trustme
 from click.testing import CliRunner
 
 from klanten.cli import klanten
@@ -63,17 +67,18 @@ class Service:
         with self.opened() as database, tree(database) as root:
             yield root
 
-    def run(self, *arguments):
+    def run(self, *arguments, ini_mode=0o600):
         """What the command does with the files as they are now."""
         self._write("service.ini", {"app:main": {"use": "egg:klanten"} | self.settings})
+        (self.folder / "service.ini").chmod(ini_mode)
         self._write("clients.ini", self.clients)
         self._write("services.ini", self.services)
         ini = str(self.folder / "service.ini")
         return CliRunner().invoke(klanten, ["check", ini, *arguments])
 
-    def found(self, *arguments):
+    def found(self, *arguments, **given):
         """Subject and text of what is wrong, and the whole of what was found."""
-        done = self.run("--json", *arguments)
+        done = self.run("--json", *arguments, **given)
         found = json.loads(done.stdout)
         wrong = [one for one in found["findings"] if one["state"] == "wrong"]
         assert all(one["what"] and one["mend"] for one in wrong)
@@ -199,6 +204,23 @@ def test_database_that_others_can_read_is_found(service, name, mode):
         f"{database}: others can read the klanten in it",
         f"chmod 600 {database}*",
     )
+
+
+@pytest.mark.parametrize("userinfo", ["klanten:geheim@", "klanten:p%%40ss@"])
+def test_password_in_the_ini_file_that_others_can_read_is_found(service, userinfo):
+    service.settings["zodbconn.uri"] = f"postgresql://{userinfo}127.0.0.1:9/klanten"
+    for mode, words in ((0o600, []), (0o644, ["others can read the password in it"])):
+        wrong, _ = service.found(ini_mode=mode)
+        told = [one for one in wrong if one["subject"] == "settings"]
+        assert [one["what"] for one in told] == [
+            f"{service.folder}/service.ini: {what}" for what in words
+        ]
+    assert told[0]["mend"] == f"chmod 600 {service.folder}/service.ini"
+
+
+def test_ini_file_without_a_password_may_be_read(service):
+    wrong, _ = service.found(ini_mode=0o644)
+    assert wrong == []
 
 
 def test_short_secrets_of_clients_are_found(service):
@@ -589,6 +611,20 @@ def test_base_url_without_an_answer_is_found(service, proxy):
     what = f"{proxy.api_root} gives no answer: Connection refused"
     assert service.fault("--url", proxy.api_root)[:2] == ("base URL", what)
     proxy.up()
+
+
+def test_base_url_with_a_certificate_of_another_ca_names_the_way(service, tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    with ThreadingHTTPServer(("localhost", 0), BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        url = f"https://localhost:{server.server_port}/api/v1"
+        subject, what, mend = service.fault("--url", url)
+        server.shutdown()
+    assert subject == "base URL"
+    assert "the certificate is refused" in what
+    assert "or name the CA: SSL_CERT_FILE=ca.pem klanten check ..." in mend
 
 
 @pytest.mark.parametrize("url", ["example.nl", "ftp://example.nl", ""])
