@@ -78,11 +78,12 @@ def import_(
     """Take in the klanten of FILE: JSON Lines (.jsonl) or CSV (.csv), packed with .gz or .zst
     behind it; - for standard input.
 
-    Each line is a klant as the API shows it, with `uuid` in place of `url`; without a uuid it gets
-    a new one. Lines are checked as the API does; a bad one is reported and passed over, and then
-    the exit status is 1. A klant that is there already, by its uuid or else by its bronorganisatie
-    and klantnummer, is skipped, or with --update brought up to date: so a run that was interrupted
-    is simply run again. Each klant gets one line in its audittrail, of the application
+    Each line is a klant as the API shows it, with `uuid` in place of `url`. A line without uuid and
+    klantnummer that equals an earlier one counts as the same klant, a changed one as a new klant.
+    Lines are checked as the API does; a bad one is reported and passed over, and then the exit
+    status is 1. A klant that is there already, by its uuid or else by its bronorganisatie and
+    klantnummer, is skipped, or with --update brought up to date: so a run that was interrupted is
+    simply run again. Each klant gets one line in its audittrail, of the application
     "klanten import". An embedded database can't be served meanwhile.
     """
     settings = Settings.from_ini(ini)

@@ -5,8 +5,9 @@ import json
 import re
 
 import pytest
+from click.testing import CliRunner
 
-from klanten.cli import files
+from klanten.cli import files, klanten
 from tests.factories import make_klant, make_person
 from tests.operator import only_line
 
@@ -97,6 +98,22 @@ def test_a_run_may_be_repeated(operator, three):
     summary = operator.json("import", three, exit_code=1)
     assert (summary["created"], summary["skipped"]) == (0, 2)
     assert operator.klanten() == before
+
+
+def test_a_line_without_uuid_and_klantnummer_is_known_by_all_of_it(operator):
+    line = make_klant()
+    line.pop("klantnummer", None)
+    operator.fill(line)
+    again = operator.file("again.jsonl", [line, line | {"achternaam": "Anders"}])
+    summary = operator.json("import", again)
+    assert (summary["created"], summary["skipped"]) == (1, 1)
+    told = " ".join(operator.run("import", "--help").stdout.split())
+    assert "that equals an earlier one counts as the same klant, a changed one as a new" in told
+
+
+def test_the_help_names_rejected_lines_for_status_one():
+    told = " ".join(CliRunner().invoke(klanten, ["--help"]).stdout.split())
+    assert "1 done with findings or rejected lines" in told
 
 
 def test_update_brings_klanten_up_to_date(operator):
