@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,12 @@ CLIENTS = {
     "audit": "audittrails.lezen",
     "none": "",
 }
+
+
+def pytest_configure() -> None:
+    """Let programs that are started here hear a SIGINT: behind a shell's `&` they would not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
