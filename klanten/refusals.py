@@ -1,7 +1,7 @@
 """What the server itself refuses, before the application sees it: with a Fout, as anything else.
 
-That is what nobody can read (RFC 9112), and what is too much to read. For a 500 from here the
-application itself failed to answer.
+That is what nobody can read (RFC 9112), what is too much to read, and what takes too long to come.
+For a 500 from here the application itself failed to answer.
 """
 
 import logging
@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from waitress.task import ErrorTask
+from waitress.utilities import Error
 
 from . import logs
 from .errors import BAD_REQUEST, INTERNAL_ERROR, TOO_LARGE, Problem, fout_json
@@ -19,6 +20,11 @@ from .tweens import API_VERSION, NO_GUESSES
 log = logging.getLogger("klanten.access")
 
 PROBLEMS: Final = {
+    408: replace(
+        BAD_REQUEST,
+        status=408,
+        detail="Het verzoek kwam niet op tijd in zijn geheel aan.",
+    ),
     413: TOO_LARGE,
     431: replace(
         BAD_REQUEST,
@@ -32,11 +38,18 @@ PROBLEMS: Final = {
         detail="Deze server kent de Transfer-Encoding van dit verzoek niet.",
     ),
 }
-"""Status that waitress chose -> what is told; of any other that the request makes no sense."""
+"""Status that the server chose -> what is told; of any other that the request makes no sense."""
+
+
+class TooSlow(Error):
+    """Of a request not all came in time (RFC 9110 15.5.9)."""
+
+    code = 408
+    reason = "Request Timeout"
 
 
 class Refusal(ErrorTask):
-    """Answers a request that waitress gave up on, and ends the connection."""
+    """Answers a request that the server gave up on, and ends the connection."""
 
     # the request as far as it was read, and whom it came from
     request: Any

@@ -1,8 +1,10 @@
 """The WSGI server of the ini file: waitress, stopped without losing a request.
 
-`[server:main] use = egg:klanten` takes the options of waitress as they are, and one of its own:
+`[server:main] use = egg:klanten` takes the options of waitress as they are, and two of its own:
 
-`graceful_timeout`: seconds that requests may still take after the order to stop (default 30).
+`graceful_timeout`: seconds that requests may still take after the order to stop (default 30);
+`request_timeout`: seconds in which all of a request must have come, from its first byte on
+(default 60). The `channel_timeout` of waitress begins anew with each byte.
 
 By itself waitress ends at once at a SIGTERM, whatever it is busy with. Sockets that systemd hands
 over (sd_listen_fds(3)) go before `listen`; they stay open during a restart.
@@ -11,27 +13,32 @@ over (sd_listen_fds(3)) go before `listen`; they stay open during a restart.
 import functools
 import logging
 import os
+import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
+from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer, create_server
-from waitress.task import WSGITask
 
-from .refusals import Refusal
+from .connection import Connection
 from .settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
 GRACEFUL_TIMEOUT = 30.0
+REQUEST_TIMEOUT = 60.0
 # How long a silent connection is kept after the order to stop: its request may be under way.
 SILENCE = 1.0
 SYSTEMD_FIRST_SOCKET = 3
+# Files that are open beside the connections of callers: the database, logs, other servers.
+OTHER_FILES = 100
 
 Application = Callable[..., Any]
 
@@ -45,13 +52,25 @@ def server_factory(global_config: dict[str, str], **options: Any) -> Callable[[A
     try:
         if "__file__" in global_config:
             Settings.from_ini(global_config["__file__"])
-        patience = _seconds(options.pop("graceful_timeout", GRACEFUL_TIMEOUT))
+        limits = Limits(
+            patience=_seconds(options, "graceful_timeout", GRACEFUL_TIMEOUT),
+            request=_seconds(options, "request_timeout", REQUEST_TIMEOUT),
+        )
+        _allow_files(_adjustments(options).connection_limit)
     except SettingsError as reason:
         raise SystemExit(f"klanten: {reason}") from None
-    return functools.partial(serve, patience=patience, **options)
+    return functools.partial(serve, limits=limits, **options)
 
 
-def serve(application: Application, patience: float = GRACEFUL_TIMEOUT, **options: Any) -> None:
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that requests may take: after the order to stop, and to come in."""
+
+    patience: float = GRACEFUL_TIMEOUT
+    request: float = REQUEST_TIMEOUT
+
+
+def serve(application: Application, limits: Limits = Limits(), **options: Any) -> None:
     """Serve until a SIGTERM or SIGINT, then end what was begun and return.
 
     A second signal ends it at once.
@@ -64,15 +83,24 @@ def serve(application: Application, patience: float = GRACEFUL_TIMEOUT, **option
     try:
         server = Server(application, options)
     except OSError as fault:
-        raise SystemExit(
-            f"klanten: the server of [server:main] can't listen: {fault.strerror}; "
-            "stop what uses the port, or choose another"
+        # pserve would turn a SystemExit into status 0
+        sys.excepthook = _one_line
+        raise CannotListen(
+            f"listen in [server:main]: {fault.strerror}; stop what uses the port, or choose another"
         ) from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
-    server.run()
-    left = server.finish(patience)
+    server.run(limits.request)
+    left = server.finish(limits.patience)
     log.info("stopped; %s", f"requests cut off: {left}" if left else "all requests were answered")
+
+
+class CannotListen(Exception):
+    """The port is taken, or not for us."""
+
+
+def _one_line(kind: type[BaseException], reason: BaseException, traceback: Any) -> None:
+    print(f"klanten: {reason}", file=sys.stderr)
 
 
 class Server:
@@ -82,7 +110,7 @@ class Server:
         self.sockets: dict[int, Any] = {}
         self.waitress = create_server(application, map=self.sockets, **options)
         for listener in self._listeners():
-            listener.channel_class = Channel
+            listener.channel_class = Connection
         # waitress refuses what has just the size that it is told
         self.waitress.adj.max_request_body_size += 1
         self.stopping = threading.Event()
@@ -93,11 +121,17 @@ class Server:
         self.stopping.set()
         next(self._listeners()).pull_trigger()
 
-    def run(self) -> None:
-        """Serve until the order to stop."""
+    def run(self, request_timeout: float) -> None:
+        """Serve until the order to stop; refuse what takes so many seconds to come in."""
         self.waitress.print_listen("Serving on http://{}:{}")
+        looked = time.monotonic()
         while not self.stopping.is_set():
             self._turn(1.0)
+            now = time.monotonic()
+            if now - looked >= 1.0:
+                looked = now
+                for connection in self._connections():
+                    connection.refuse_slow(now - request_timeout)
 
     def finish(self, patience: float) -> int:
         """Take what already knocked, nothing after that, and answer it all.
@@ -109,11 +143,12 @@ class Server:
         for listener in list(self._listeners()):
             _accept_the_waiting(listener, self.sockets)
             wasyncore.dispatcher.close(listener)
-        while any(self._channels()) and time.monotonic() < deadline:
-            for channel in self._channels():
-                _close_when_idle(channel, time.monotonic() > silence)
+        while any(self._connections()) and time.monotonic() < deadline:
+            for connection in self._connections():
+                if time.monotonic() > silence and not connection.is_busy:
+                    connection.will_close = True
             self._turn(0.05)
-        left = sum(1 for channel in self._channels() if _is_busy(channel))
+        left = sum(1 for connection in self._connections() if connection.is_busy)
         self.waitress.task_dispatcher.shutdown(timeout=max(0, int(deadline - time.monotonic())))
         return left
 
@@ -123,57 +158,8 @@ class Server:
     def _listeners(self) -> Iterator[BaseWSGIServer]:
         return (each for each in self.sockets.values() if isinstance(each, BaseWSGIServer))
 
-    def _channels(self) -> list[HTTPChannel]:
-        return [each for each in self.sockets.values() if isinstance(each, HTTPChannel)]
-
-
-class Parts(list[bytes]):
-    """Takes what would be sent on a channel."""
-
-    def __init__(self, channel: Any) -> None:
-        super().__init__()
-        self.server = channel.server
-        self.write_soon = self.append
-
-
-class Task(WSGITask):
-    """Sends the head of an answer and the first part of its body as one.
-
-    To send is to let go of the interpreter, and to wait for the other threads to have it back:
-    with four of them at work that takes as long as making the answer.
-    """
-
-    channel: Any
-    request: Any
-
-    def write(self, data: bytes) -> None:
-        if self.wrote_header:
-            super().write(data)
-            return
-        channel, parts = self.channel, Parts(self.channel)
-        self.channel = parts
-        try:
-            super().write(data)
-        finally:
-            self.channel = channel
-        channel.write_soon(b"".join(parts))
-
-    def set_close_on_finish(self) -> None:
-        """Close the connection after this answer, and say so; waitress asks for that.
-
-        It does so for every answer without a length: also for 204 and 304, which have none
-        (RFC 9112 6.3), so that their clients would have to connect again each time.
-        """
-        wanted = self.request.headers.get("CONNECTION", "").lower() == "close"
-        if self.has_body or wanted or self.version == "1.0":
-            super().set_close_on_finish()
-
-
-class Channel(HTTPChannel):
-    """A connection to a client."""
-
-    task_class = Task
-    error_task_class = Refusal
+    def _connections(self) -> list[Connection]:
+        return [each for each in self.sockets.values() if isinstance(each, Connection)]
 
 
 def _accept_the_waiting(listener: BaseWSGIServer, sockets: dict[int, Any]) -> None:
@@ -184,15 +170,40 @@ def _accept_the_waiting(listener: BaseWSGIServer, sockets: dict[int, Any]) -> No
         listener.handle_accept()
 
 
-def _close_when_idle(channel: HTTPChannel, silence: bool) -> None:
-    """Close a connection on which nothing is going on, once it was silent for long enough."""
-    if silence and not _is_busy(channel):
-        channel.will_close = True
+def _adjustments(options: dict[str, Any]) -> Adjustments:
+    """The options of waitress, read; raises SettingsError for one that is wrong or unknown."""
+    try:
+        return Adjustments(**options)
+    except ValueError as fault:
+        name = next((name for name in options if _are_right(options, name)), "an option")
+        raise SettingsError(
+            f"{name} in [server:main]: {fault}; the options are those of waitress, "
+            "graceful_timeout and request_timeout"
+        ) from None
 
 
-def _is_busy(channel: HTTPChannel) -> bool:
-    """Whether a request is read, at work, or answered there."""
-    return bool(channel.requests or channel.request or channel.total_outbufs_len)
+def _are_right(options: dict[str, Any], without: str) -> bool:
+    try:
+        Adjustments(**{name: value for name, value in options.items() if name != without})
+    except ValueError:
+        return False
+    return True
+
+
+def _allow_files(connections: int) -> None:
+    """See that so many connections can be open at once; a server without a file left is no use.
+
+    Raises SettingsError when the system won't have it.
+    """
+    needed = connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != hard < needed:
+        raise SettingsError(
+            f"connection_limit in [server:main]: {connections} connections need {needed} open "
+            f"files and {hard} are allowed; lower it, or raise LimitNOFILE of the service"
+        )
+    if resource.RLIM_INFINITY != soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _sockets_of_systemd() -> list[socket.socket]:
@@ -205,10 +216,12 @@ def _sockets_of_systemd() -> list[socket.socket]:
     ]
 
 
-def _seconds(text: str | float) -> float:
+def _seconds(options: dict[str, Any], name: str, default: float) -> float:
+    """Take an option of ours out of those for waitress."""
+    text = options.pop(name, default)
     try:
         return float(text)
     except ValueError:
         raise SettingsError(
-            f"graceful_timeout in [server:main]: {text!r} is no number; write for instance 30"
+            f"{name} in [server:main]: {text!r} is no number; write for instance {default:.0f}"
         ) from None

@@ -20,8 +20,10 @@ BEGUN = (
     b"POST /api/v1/klanten HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
     b"POST /api/v1/klanten HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
 )
-OURS = 150
+OURS = 200
 """Files that the tests, the database and the log need, beside the sockets."""
+LOAD = 50
+"""Connections of those who are not slow, at most."""
 
 
 class Slow:
@@ -78,7 +80,7 @@ def files_of(pid: int) -> int:
 def test_others_are_served_beside_all_slow_clients_that_can_be(
     make_site: MakeSite, most: int, rounds: Iterator[int]
 ):
-    site = make_site(connection_limit=str(most + OURS))
+    site = make_site(connection_limit=str(most + LOAD))
     quiet = files_of(site.pids[0])
     for _ in rounds:
         with slow_clients(site, most) as slow, site.load.running():
@@ -107,7 +109,7 @@ def test_a_server_that_is_full_lets_nobody_in_and_loses_nobody(
 def test_a_server_without_a_file_left_goes_on_when_there_is_one(
     make_site: MakeSite, rounds: Iterator[int]
 ):
-    site = make_site(connection_limit="1000")
+    site = make_site(connection_limit="500")
     for _ in rounds:
         site.load.run(40)
         few = files_of(site.pids[0]) + 20

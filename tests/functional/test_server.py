@@ -1,7 +1,8 @@
 """The server of the ini file: how it starts, and how it stops without losing a request."""
 
 import contextlib
-import os
+import json
+import resource
 import signal
 import socket
 import subprocess
@@ -9,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import bearer
 from tests.factories import make_klant
+from tests.fouten import assert_fout
 from tests.servers import ANSWER_SECONDS, Answer, Server, Subjects, answer_on, free_port
 
 INI = """\
@@ -37,10 +40,10 @@ def start(tmp_path: Path, settings: dict[str, str]) -> Iterator[Start]:
     processes = []
 
     def run(
-        patience: str = "30", on: socket.socket | None = None
+        patience: str = "30", on: socket.socket | None = None, options: str = ""
     ) -> tuple[subprocess.Popen[bytes], Server]:
         port = on.getsockname()[1] if on else free_port()
-        listen = f"listen = 127.0.0.1:{port}"
+        listen = f"listen = 127.0.0.1:{port}\n{options}"
         ini = tmp_path / "server.ini"
         lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
         ini.write_text(INI.format(settings=lines, patience=patience, listen=listen))
@@ -196,17 +199,124 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
     assert all(word in ended.stderr for word in words)
 
 
-def test_a_wrong_patience_stops_the_start_with_one_line(
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("graceful_timeout = long", "graceful_timeout in [server:main]: 'long' is no number"),
+        ("request_timeout = 1m", "request_timeout in [server:main]: '1m' is no number"),
+        ("thread = 4", "thread in [server:main]: Unknown adjustment 'thread'"),
+        ("threads = four", "threads in [server:main]: invalid literal"),
+        ("trusted_proxy_count = 2", "trusted_proxy_count in [server:main]: trusted_proxy_count"),
+        (
+            "connection_limit = 9999999",
+            "connection_limit in [server:main]: 9999999 connections need",
+        ),
+    ],
+)
+def test_a_wrong_option_stops_the_start_with_one_line(
+    tmp_path: Path, settings: dict[str, str], option: str, line: str
+) -> None:
+    ended = ended_with(tmp_path, settings, option)
+    assert ended.stderr.startswith(f"klanten: {line}")
+    assert len(ended.stderr.splitlines()) == 1
+    assert ended.returncode != 0
+
+
+def test_a_port_that_is_taken_stops_the_start_with_one_line(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"listen = 127.0.0.1:{taken.getsockname()[1]}"
+        ended = ended_with(tmp_path, settings, listen)
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("klanten: listen in [server:main]: Address already in use")
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode != 0
+
+
+def ended_with(
+    tmp_path: Path, settings: dict[str, str], option: str
+) -> subprocess.CompletedProcess[str]:
+    """How a server ended that does not start with this option."""
     ini = tmp_path / "server.ini"
     lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
-    ini.write_text(INI.format(settings=lines, patience="long", listen=""))
-    ended = subprocess.run(
-        pserve(ini), capture_output=True, text=True, timeout=ANSWER_SECONDS, env=dict(os.environ)
-    )
-    assert "graceful_timeout in [server:main]: 'long' is no number" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    ini.write_text(f"[app:main]\nuse = egg:klanten\n{lines}\n\n")
+    with ini.open("a") as file:
+        file.write(f"[server:main]\nuse = egg:klanten\n{option}\n")
+    return subprocess.run(pserve(ini), capture_output=True, text=True, timeout=ANSWER_SECONDS)
+
+
+def test_connections_may_be_more_than_the_files_a_process_is_given_at_first(
+    start: Start,
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        process, server = start(options="connection_limit = 300")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert server.answers()
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (400, before[1])
+
+
+def dribble(sent: socket.socket) -> bytes:
+    """Send a byte now and then until the other side has had enough, and give back what it says."""
+    said = b""
+    sent.settimeout(0.1)
+    end = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(TimeoutError):
+            heard = sent.recv(65536)
+            if not heard:
+                return said
+            said += heard
+        with contextlib.suppress(ConnectionError):
+            sent.send(b" ")
+    raise AssertionError("the server waited for ever")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /api/v1/klanten HTTP/1.1\r\nHost: a.example\r\nX-Slow: ",
+        b"POST /api/v1/klanten HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9999\r\n\r\n{",
+    ],
+    ids=["head", "body"],
+)
+def test_a_request_that_comes_too_slowly_is_refused(start: Start, begun: bytes) -> None:
+    _process, server = start(options="request_timeout = 1")
+    with socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS) as slow:
+        slow.sendall(begun)
+        assert server.answers()
+        head, _, body = dribble(slow).partition(b"\r\n\r\n")
+    first, _, headers = head.partition(b"\r\n")
+    assert first.endswith(b" 408 Request Timeout")
+    assert b"connection: close" in headers.lower()
+    answer = Answer(408, message_from_bytes(headers), body)
+    assert_fout(answer, 408, "bad_request")
+    assert server.answers()
+
+
+def test_one_that_takes_long_to_answer_or_comes_late_is_not_refused(
+    start: Start, subjects: Subjects
+) -> None:
+    """The time between requests of a connection, and that of the answer, do not count."""
+    _process, server = start(options="request_timeout = 1")
+    klant = make_klant(subject=subjects.url("/hang"))
+    with contextlib.closing(server.connect()) as connection:
+        connection.request("GET", "/api/v1/klanten", headers=server.headers)
+        assert answer_on(connection).status == 200
+        time.sleep(2.5)
+        connection.request(
+            "POST",
+            "/api/v1/klanten",
+            json.dumps(klant),
+            dict(server.headers) | {"Content-Type": "application/json"},
+        )
+        subjects.wait_for_hanging()
+        time.sleep(2.5)
+        subjects.release()
+        assert answer_on(connection).status == 201
 
 
 def test_connection_stays_open_after_an_answer_without_a_body(start: Start) -> None:

@@ -1,0 +1,92 @@
+"""A connection of a client with the server: what comes in on it, and how an answer is sent."""
+
+import time
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
+
+from .refusals import Refusal, TooSlow
+
+
+class Parts(list[bytes]):
+    """Takes what would be sent on a channel."""
+
+    def __init__(self, channel: Any) -> None:
+        super().__init__()
+        self.server = channel.server
+        self.write_soon = self.append
+
+
+class Task(WSGITask):
+    """Sends the head of an answer and the first part of its body as one.
+
+    To send is to let go of the interpreter, and to wait for the other threads to have it back:
+    with four of them at work that takes as long as making the answer.
+    """
+
+    channel: Any
+    request: Any
+
+    def write(self, data: bytes) -> None:
+        if self.wrote_header:
+            super().write(data)
+            return
+        channel, parts = self.channel, Parts(self.channel)
+        self.channel = parts
+        try:
+            super().write(data)
+        finally:
+            self.channel = channel
+        channel.write_soon(b"".join(parts))
+
+    def set_close_on_finish(self) -> None:
+        """Close the connection after this answer, and say so; waitress asks for that.
+
+        It does so for every answer without a length: also for 204 and 304, which have none
+        (RFC 9112 6.3), so that their clients would have to connect again each time.
+        """
+        wanted = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or wanted or self.version == "1.0":
+            super().set_close_on_finish()
+
+
+class Connection(HTTPChannel):
+    """A connection to a client."""
+
+    task_class = Task
+    error_task_class = Refusal
+    # what the stubs of waitress don't know, or know otherwise
+    server: Any
+    request: Any
+    requests: Any
+    requests_lock: Any
+    _reading: Any = None
+    _began = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is read, at work, or answered here."""
+        return bool(self.requests or self.request or self.total_outbufs_len)
+
+    def received(self, data: bytes) -> bool:
+        """Take what came, and note when the request began that it leaves unfinished."""
+        taken: bool = super().received(data)
+        if self.request is not self._reading:
+            self._reading = self.request
+            self._began = time.monotonic()
+        return taken
+
+    def refuse_slow(self, since: float) -> None:
+        """Refuse the request of which bytes are still to come when it began before `since`.
+
+        Those before it on this connection are answered first.
+        """
+        with self.requests_lock:
+            slow = self.request
+            if slow is None or self._began > since or self.requests:
+                return
+            slow.error = TooSlow("not all of the request came in time")
+            self.request = None
+            self.requests.append(slow)
+            self.server.add_task(self)
