@@ -48,7 +48,8 @@ ROUND_SECONDS = 5.0
 JOIN_SECONDS = 0.25
 # Of one klant in one round, so that one that is changed all the time leaves room for others.
 LANE_MESSAGES = 20
-# What is written in this time after a round shares the next one and its transactions.
+# What is written in this time after a round shares the next one and its transactions; after a full
+# round enough waits already.
 PAUSE_SECONDS = 0.5
 # How often messages of other processes are looked for.
 POLL_SECONDS = 1.0
@@ -159,7 +160,8 @@ class Delivery:
             return self._wait_for_news()
         self._carry(errands, workers)
         self._settle()
-        return PAUSE_SECONDS
+        is_full = sum(map(len, errands)) >= ROUND_MESSAGES
+        return 0.0 if is_full else PAUSE_SECONDS
 
     def _wait_for_news(self) -> float:
         self._news.wait(POLL_SECONDS)

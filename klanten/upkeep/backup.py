@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from ZODB.scripts import repozo
 
@@ -81,7 +80,7 @@ def _recover(folder: Path, file: Path) -> dict[str, Any]:
         raise BackupFailed(f"{file}: there is a database already; move it away first")
     if what := gap(folder):
         raise BackupFailed(
-            f"{what}, so nothing was changed; put it back as it was, or give another folder"
+            f"{what}; nothing was changed; have all pieces as they were, or give another folder"
         )
     if not any(folder.glob("*.fs")):
         raise BackupFailed(f"{folder}: there is no backup of a file in it; give another folder")
@@ -98,25 +97,47 @@ def gap(folder: Path) -> str:
     """What there is to say when the newest backup of a file misses a piece of it; else "".
 
     repozo joins the pieces that it finds. Which there should be stands in the list that it keeps
-    of them.
+    of them: one that does not was cut off before it was whole.
     """
     newest = max((path.stem for path in folder.iterdir() if path.suffix in LISTED), default="")
     pieces = folder / f"{newest}.dat"
     if not newest:
         return ""
     if not pieces.is_file():
-        return f"{pieces} is missing"
-    return next(filter(None, map(partial(_gap, folder), pieces.read_text().splitlines())), "")
+        return f"{pieces} is missing: put it back, or move {newest}.fs away if it was cut off"
+    try:
+        listed = [Piece.of(line) for line in pieces.read_text().splitlines()]
+    except ValueError:
+        return f"{pieces} is damaged"
+    return next(filter(None, (piece.gap(folder) for piece in listed)), "") or _stray(folder, listed)
 
 
-def _gap(folder: Path, line: str) -> str:
-    """The same of one piece, by its line in the list: path, where it begins and ends, checksum."""
-    name, begin, end, _ = line.rsplit(maxsplit=3)
-    piece, wanted = folder / Path(name).name, int(end) - int(begin)
-    if not piece.is_file():
-        return f"{piece} is missing"
-    size = piece.stat().st_size
-    return "" if size == wanted else f"{piece} has {size:,} bytes instead of {wanted:,}"
+class Piece(NamedTuple):
+    """A line of the list that repozo keeps of the pieces of a backup."""
+
+    name: str
+    size: int
+
+    @classmethod
+    def of(cls, line: str) -> Self:
+        """Raises ValueError for a line that is not: path, where it begins and ends, checksum."""
+        name, begin, end, _ = line.rsplit(maxsplit=3)
+        return cls(Path(name).name, int(end) - int(begin))
+
+    def gap(self, folder: Path) -> str:
+        """What there is to say when this piece is not as it was; else ""."""
+        piece = folder / self.name
+        if not piece.is_file():
+            return f"{piece} is missing"
+        size = piece.stat().st_size
+        return "" if size == self.size else f"{piece} has {size:,} bytes instead of {self.size:,}"
+
+
+def _stray(folder: Path, listed: list[Piece]) -> str:
+    """The same of a piece that was made after those of the list, and is in no list."""
+    last = max((piece.name for piece in listed), default="")
+    stray = next((path for path in folder.glob("*.deltafs") if path.name > last), None)
+    return f"{stray} is of a backup that was cut off: move it away" if stray else ""
 
 
 def _await_new_second(backups: set[Path]) -> None:

@@ -79,6 +79,43 @@ def test_a_list_of_pieces_that_is_missing_is_told(operator: Operator, backups: P
     assert f"{pieces} is missing" in only_line(operator.run("restore", backups), 2)
 
 
+@pytest.mark.parametrize("text", ["\x00" * 100, "nothing of this\n", "", "a b c d\n"])
+def test_a_list_of_pieces_that_is_damaged_is_told(
+    operator: Operator, backups: Path, text: str
+) -> None:
+    lose_database(operator)
+    [pieces] = backups.glob("*.dat")
+    pieces.write_text(text)
+    assert str(backups) in only_line(operator.run("restore", backups), 2)
+    assert not list(operator.folder.glob("klanten.fs*"))
+
+
+def test_a_piece_of_a_backup_that_was_cut_off_is_told(operator: Operator, backups: Path) -> None:
+    """It was killed between the piece and its line in the list."""
+    [pieces] = backups.glob("*.dat")
+    pieces.write_text("".join(pieces.read_text().splitlines(keepends=True)[:-1]))
+    lose_database(operator)
+    stray = piece(backups, 3)
+    line = only_line(operator.run("restore", backups), 2)
+    assert f"{stray} is of a backup that was cut off: move it away" in line
+    stray.unlink()
+    assert operator.run("restore", backups).exit_code == 0
+    assert len(operator.klanten()) == 3
+
+
+def test_the_next_backup_after_one_that_was_cut_off_is_whole(
+    operator: Operator, backups: Path
+) -> None:
+    [pieces] = backups.glob("*.dat")
+    pieces.write_text("".join(pieces.read_text().splitlines(keepends=True)[:-1]))
+    operator.fill(make_klant())
+    klanten = operator.klanten()
+    assert operator.json("backup", backups)["file"].endswith(".fs")
+    lose_database(operator)
+    assert operator.run("restore", backups).exit_code == 0
+    assert operator.klanten() == klanten
+
+
 @pytest.mark.parametrize(("lose", "what"), LOSSES)
 @pytest.mark.parametrize("number", range(4))
 def test_the_next_backup_after_a_loss_is_whole(
