@@ -198,5 +198,5 @@ def test_the_examples_can_be_read() -> None:
     for path in ("docker/compose.yaml", "kubernetes/klanten.yaml"):
         assert list(yaml.safe_load_all((DEPLOY / path).read_text()))
     unit = (DEPLOY / "systemd" / "klanten@.service").read_text()
-    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "DynamicUser=yes"):
+    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "User=klanten"):
         assert line in unit
