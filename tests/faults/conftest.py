@@ -1,5 +1,6 @@
 """A service to do harm to, and how long that goes on: a moment, or as long as `make soak` says."""
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -51,16 +52,16 @@ def make_site(
 ) -> Iterator[MakeSite]:
     """Makes a service on a file, or with other settings; starts it."""
     made: list[Site] = []
+    with contextlib.ExitStack() as running:
 
-    def make(changed: dict[str, str] | None = None, **options: object) -> Site:
-        site = Site(tmp_path, settings | (changed or {}), **options)
-        made.append(site)
-        site.start()
-        return site
+        def make(changed: dict[str, str] | None = None, **options: object) -> Site:
+            made.append(
+                running.enter_context(Site(tmp_path, settings | (changed or {}), **options))
+            )
+            return made[-1]
 
-    yield make
+        yield make
     for site in made:
-        site.stop()
         noted = request.config.stash.setdefault(FIGURES, [])
         noted.append((request.node.name, site.figures))
 

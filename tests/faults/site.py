@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from click.testing import CliRunner
 
@@ -19,7 +20,10 @@ TIMEOUT = "2"
 
 
 class Site:
-    """The service of a municipality: one or more processes of the server on one database."""
+    """The service of a municipality: one or more processes of the server on one database.
+
+    A context, in which it runs.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,17 @@ class Site:
             self.processes.append(server(place, given, headers, {"use": "egg:klanten", **options}))
         self.load = Load(self.servers)
         self.notes: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def servers(self) -> list[Server]:

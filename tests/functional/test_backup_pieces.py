@@ -34,6 +34,13 @@ def piece(backups: Path, number: int) -> Path:
     return sorted([*backups.glob("*.fs"), *backups.glob("*.deltafs")])[number]
 
 
+def cut_off(backups: Path) -> Path:
+    """The last piece, as if its backup was killed before it stood in the list."""
+    [pieces] = backups.glob("*.dat")
+    pieces.write_text("".join(pieces.read_text().splitlines(keepends=True)[:-1]))
+    return piece(backups, 3)
+
+
 def lose_database(operator: Operator) -> None:
     for path in operator.folder.glob("klanten.fs*"):
         path.unlink()
@@ -91,11 +98,8 @@ def test_a_list_of_pieces_that_is_damaged_is_told(
 
 
 def test_a_piece_of_a_backup_that_was_cut_off_is_told(operator: Operator, backups: Path) -> None:
-    """It was killed between the piece and its line in the list."""
-    [pieces] = backups.glob("*.dat")
-    pieces.write_text("".join(pieces.read_text().splitlines(keepends=True)[:-1]))
+    stray = cut_off(backups)
     lose_database(operator)
-    stray = piece(backups, 3)
     line = only_line(operator.run("restore", backups), 2)
     assert f"{stray} is of a backup that was cut off: move it away" in line
     stray.unlink()
@@ -106,8 +110,7 @@ def test_a_piece_of_a_backup_that_was_cut_off_is_told(operator: Operator, backup
 def test_the_next_backup_after_one_that_was_cut_off_is_whole(
     operator: Operator, backups: Path
 ) -> None:
-    [pieces] = backups.glob("*.dat")
-    pieces.write_text("".join(pieces.read_text().splitlines(keepends=True)[:-1]))
+    cut_off(backups)
     operator.fill(make_klant())
     klanten = operator.klanten()
     assert operator.json("backup", backups)["file"].endswith(".fs")

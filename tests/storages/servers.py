@@ -3,6 +3,7 @@
 Each has a folder, a socket and a port of its own, so that no server that was there is touched.
 """
 
+import abc
 import contextlib
 import importlib.util
 import os
@@ -41,7 +42,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
+class Server(abc.ABC):
     """A server process in a folder of its own, to be used as a context."""
 
     process: subprocess.Popen[bytes] | None = None
@@ -65,11 +66,13 @@ class Server:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @abc.abstractmethod
     def command(self) -> list[str | Path]:
-        raise NotImplementedError
+        """What starts it."""
 
+    @abc.abstractmethod
     def answers(self) -> bool:
-        raise NotImplementedError
+        """Whether it is there for its clients."""
 
     def spawn(self, command: list[Any], **user: Any) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:

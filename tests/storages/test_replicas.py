@@ -1,5 +1,6 @@
 """A primary PostgreSQL and a standby that follows it: loads from the one, failover to the other."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -65,17 +66,10 @@ MakeSite = Callable[[str], Site]
 @pytest.fixture
 def make_site(tmp_path: Path, settings: dict[str, str]) -> Iterator[MakeSite]:
     """Starts two servers of ours on a URI."""
-    made: list[Site] = []
-
-    def make(uri: str) -> Site:
-        site = Site(tmp_path, settings | {"zodbconn.uri": uri}, processes=2)
-        made.append(site)
-        site.start()
-        return site
-
-    yield make
-    for site in made:
-        site.stop()
+    with contextlib.ExitStack() as running:
+        yield lambda uri: running.enter_context(
+            Site(tmp_path, settings | {"zodbconn.uri": uri}, processes=2)
+        )
 
 
 @pytest.fixture
