@@ -28,6 +28,17 @@ class Task(WSGITask):
     channel: Any
     request: Any
 
+    def get_environment(self) -> dict[str, Any]:
+        """The request in the words of WSGI, its path with every slash that it begins with.
+
+        waitress leaves one of them, and so would have paths answered that are not there.
+        """
+        environ: dict[str, Any] = super().get_environment()
+        path = self.request.path
+        surplus = len(path) - len(path.lstrip("/")) - 1
+        environ["PATH_INFO"] = surplus * "/" + environ["PATH_INFO"]
+        return environ
+
     def write(self, data: bytes) -> None:
         if self.wrote_header:
             super().write(data)
@@ -56,6 +67,8 @@ class Connection(HTTPChannel):
 
     task_class = Task
     error_task_class = Refusal
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may see what the server itself refuses."""
     # what the stubs of waitress don't know, or know otherwise
     server: Any
     request: Any

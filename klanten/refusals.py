@@ -15,7 +15,7 @@ from waitress.utilities import Error
 from . import logs
 from .errors import BAD_REQUEST, INTERNAL_ERROR, TOO_LARGE, Problem, fout_json
 from .representation import is_host
-from .tweens import API_VERSION, NO_GUESSES
+from .tweens import API_VERSION, NO_GUESSES, sharing_headers
 
 log = logging.getLogger("klanten.access")
 
@@ -66,11 +66,17 @@ class Refusal(ErrorTask):
             ("API-version", API_VERSION),
             ("X-Request-ID", instance),
             NO_GUESSES,
+            *self._sharing(),
         ]
         self.set_close_on_finish()
         self.content_length = len(body)
         self._tell(problem, instance)
         self.write(body)
+
+    def _sharing(self) -> list[tuple[str, str]]:
+        """What lets the page that sent the request see what was wrong with it (CORS)."""
+        origin = self.request.headers.get("ORIGIN")
+        return [] if origin is None else sharing_headers(origin, self.channel.cors_origins)
 
     def _address(self) -> dict[str, str]:
         """Where the request came, in the words of WSGI; what a proxy says of that is not read."""

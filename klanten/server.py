@@ -49,9 +49,10 @@ def server_factory(global_config: dict[str, str], **options: Any) -> Callable[[A
     Settings that can't even be read, such as those with a single percent sign, end the process
     here with one line; PasteDeploy itself would show a traceback.
     """
+    origins: tuple[str, ...] = ()
     try:
         if "__file__" in global_config:
-            Settings.from_ini(global_config["__file__"])
+            origins = Settings.from_ini(global_config["__file__"]).cors_origins
         limits = Limits(
             patience=_seconds(options, "graceful_timeout", GRACEFUL_TIMEOUT),
             request=_seconds(options, "request_timeout", REQUEST_TIMEOUT),
@@ -59,7 +60,7 @@ def server_factory(global_config: dict[str, str], **options: Any) -> Callable[[A
         _allow_files(_adjustments(options).connection_limit)
     except SettingsError as reason:
         raise SystemExit(f"klanten: {reason}") from None
-    return functools.partial(serve, limits=limits, **options)
+    return functools.partial(serve, limits=limits, origins=origins, **options)
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,15 @@ class Limits:
     request: float = REQUEST_TIMEOUT
 
 
-def serve(application: Application, limits: Limits = Limits(), **options: Any) -> None:
+def serve(
+    application: Application,
+    limits: Limits = Limits(),
+    origins: tuple[str, ...] = (),
+    **options: Any,
+) -> None:
     """Serve until a SIGTERM or SIGINT, then end what was begun and return.
 
-    A second signal ends it at once.
+    A second signal ends it at once. Pages of these `origins` may see what the server refuses.
     """
     sockets = _sockets_of_systemd()
     if sockets:
@@ -81,7 +87,7 @@ def serve(application: Application, limits: Limits = Limits(), **options: Any) -
             name: value for name, value in options.items() if name not in ("listen", "host", "port")
         }
     try:
-        server = Server(application, options)
+        server = Server(application, options, origins)
     except OSError as fault:
         # pserve would turn a SystemExit into status 0
         sys.excepthook = _one_line
@@ -106,11 +112,14 @@ def _one_line(kind: type[BaseException], reason: BaseException, traceback: Any) 
 class Server:
     """waitress, with a loop that can be told to stop."""
 
-    def __init__(self, application: Application, options: dict[str, Any]) -> None:
+    def __init__(
+        self, application: Application, options: dict[str, Any], origins: tuple[str, ...]
+    ) -> None:
         self.sockets: dict[int, Any] = {}
         self.waitress = create_server(application, map=self.sockets, **options)
+        connection_class = type("Connection", (Connection,), {"cors_origins": origins})
         for listener in self._listeners():
-            listener.channel_class = Connection
+            listener.channel_class = connection_class
         # waitress refuses what has just the size that it is told
         self.waitress.adj.max_request_body_size += 1
         self.stopping = threading.Event()

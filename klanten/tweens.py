@@ -68,17 +68,23 @@ def is_preflight(request: Request) -> bool:
     )
 
 
-def _share(request: Request, response: Response, origins: tuple[str, ...]) -> None:
-    """Let a page of an allowed origin see the answer; cookies play no part."""
-    headers = response.headers
+def sharing_headers(origin: str, origins: tuple[str, ...]) -> list[tuple[str, str]]:
+    """What lets a page of an allowed origin see an answer; cookies play no part."""
     if origins == ("*",):
-        headers["Access-Control-Allow-Origin"] = "*"
-    elif request.environ["HTTP_ORIGIN"] in origins:
-        headers["Access-Control-Allow-Origin"] = request.environ["HTTP_ORIGIN"]
-    else:
-        return
-    headers["Access-Control-Expose-Headers"] = CORS_ANSWER_HEADERS
-    if is_preflight(request):
+        origin = "*"
+    elif origin not in origins:
+        return []
+    return [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Expose-Headers", CORS_ANSWER_HEADERS),
+    ]
+
+
+def _share(request: Request, response: Response, origins: tuple[str, ...]) -> None:
+    headers = response.headers
+    shared = sharing_headers(request.environ["HTTP_ORIGIN"], origins)
+    headers.update(shared)
+    if shared and is_preflight(request):
         headers["Access-Control-Allow-Methods"] = headers.get("Allow", "")
         headers["Access-Control-Allow-Headers"] = CORS_REQUEST_HEADERS
         headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS

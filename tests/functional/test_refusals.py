@@ -68,6 +68,17 @@ def test_what_the_server_refuses_itself_has_the_form_of_any_refusal(server, stat
     assert len(answer.body) == int(answer.headers["Content-Length"])
 
 
+CORS = "Access-Control-Allow-Origin"
+TOO_LONG = POST + b"Content-Length: 1048577\r\n"
+
+
+def test_a_page_of_another_origin_can_see_it(server):
+    answer = answer_to(server, TOO_LONG + b"Origin: https://portaal.example\r\n\r\n")
+    assert_fout(answer, 413, "request_entity_too_large")
+    assert answer.headers[CORS] == "*"
+    assert CORS not in answer_to(server, TOO_LONG + b"\r\n").headers
+
+
 def test_its_type_is_a_page_at_the_address_that_was_called(server):
     fout = answer_to(server, POST + b"Content-Length: 1048577\r\n\r\n").json
     page = "/prefix/ref/fouten/RequestEntityTooLarge/"

@@ -130,6 +130,19 @@ def last_line(capfd: pytest.CaptureFixture[str]) -> str:
     return line
 
 
+def test_a_path_that_begins_with_more_than_one_slash_is_not_there(start: Start) -> None:
+    _, server = start(options="url_prefix = /prefix")
+    for slashes, prefix, status in (
+        ("/", "prefix/", 200),
+        ("//", "prefix/", 404),
+        ("///", "prefix/", 404),
+        ("/", "", 200),
+        ("//", "", 404),
+    ):
+        url = f"http://127.0.0.1:{server.port}{slashes}{prefix}api/v1/klanten"
+        assert server.request("GET", url).status == status
+
+
 def test_an_open_connection_without_a_request_does_not_keep_the_server(start: Start) -> None:
     process, server = start()
     with contextlib.closing(server.connect()) as connection:
