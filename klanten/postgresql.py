@@ -69,8 +69,13 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
 }
 """The options of RelStorage that may stand in the URI, and how each is read."""
 
-# RelStorage locks objects by their number, has -1 and -2 for itself, and leaves this one.
+# RelStorage locks objects by their number, has -1 and -2 for itself, and leaves these.
 SCHEMA_LOCK = -3
+OBJECTS_LOCK = -4
+
+# Changed objects from which a transaction does without a lock for each. A server has room for some
+# thousands, of all its clients together (max_locks_per_transaction times max_connections).
+MANY = 1000
 
 LIMITS: dict[str, Callable[[str], Any]] = {"timeout": float, "statement_timeout": float}
 """Seconds until the server counts as down, and until the server ends a statement by itself."""
@@ -311,6 +316,24 @@ class PackUndo(HistoryFreePackUndo):
         return found
 
 
+LOCK = """
+SELECT large, CASE
+    WHEN large THEN pg_advisory_xact_lock(%s) ELSE pg_advisory_xact_lock_shared(%s)
+END
+FROM (SELECT %s + count(*) > %s AS large FROM temp_store WHERE prev_tid <> 0) AS counted
+"""
+CONFLICTS = """
+SELECT zoid, current.tid, NULL::BIGINT, NULL::BYTEA
+FROM object_state current
+JOIN unnest(%s::BIGINT[], %s::BIGINT[]) AS seen (zoid, tid) USING (zoid)
+WHERE current.tid <> seen.tid
+UNION ALL
+SELECT zoid, current.tid, stored.prev_tid, current.state
+FROM object_state current JOIN temp_store stored USING (zoid)
+WHERE current.tid <> stored.prev_tid
+"""
+
+
 class Adapter(PostgreSQLAdapter):
     """RelStorage on PostgreSQL; it shows itself without its DSN, which holds the password."""
 
@@ -330,6 +353,20 @@ class Adapter(PostgreSQLAdapter):
                 locker=self.locker,
                 options=self.options,
             )
+
+    def _best_lock_objects_and_detect_conflicts(self, cursor: Any, read: dict[int, int]) -> Any:
+        """Lock what a transaction writes and has read (number -> tid); what others wrote meanwhile.
+
+        One that changes many objects locks them all, and everybody else a share of all.
+        """
+        if self.keep_history:
+            return super()._best_lock_objects_and_detect_conflicts(cursor, read)
+        cursor.execute(LOCK, (OBJECTS_LOCK, OBJECTS_LOCK, len(read), MANY))
+        if not cursor.fetchone()[0]:
+            return super()._best_lock_objects_and_detect_conflicts(cursor, read)
+        # a statement of its own, so that it sees what was committed while this waited
+        cursor.execute(CONFLICTS, (list(read), list(read.values())))
+        return cursor.fetchall()
 
     def __str__(self) -> str:
         return f"<Adapter of {self.options.name}>"

@@ -209,6 +209,8 @@ class Postgres(Server):
             "port": self.port,
             "unix_socket_directories": self.folder,
             "max_connections": 100,
+            # few, so that who takes too many is found out; a server has 64 by default
+            "max_locks_per_transaction": 10,
             "shared_buffers": "16MB",
             # what is acknowledged survives a kill, though not a power cut
             "fsync": "off",
