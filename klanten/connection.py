@@ -90,6 +90,16 @@ class Connection(HTTPChannel):
             self._began = time.monotonic()
         return taken
 
+    def send_continue(self) -> None:
+        """Ask for the body (RFC 9110 10.1.1), unless none is wanted.
+
+        After asking, waitress waits: also for a request that has no body, or a refused one.
+        """
+        if self.request.completed:
+            self.request.expect_continue = False
+        else:
+            super().send_continue()
+
     def refuse_slow(self, since: float) -> None:
         """Refuse the request of which bytes are still to come when it began before `since`.
 

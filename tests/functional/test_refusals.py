@@ -106,6 +106,30 @@ def test_its_instance_is_in_the_log_and_what_was_sent_is_not(pserve):
     assert "Jansen" not in log
 
 
+EXPECT = b"Expect: 100-continue\r\n"
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_sent(server):
+    answer = answer_to(server, POST + EXPECT + b"Content-Length: 1048577\r\n\r\n")
+    assert_fout(answer, 413, "request_entity_too_large")
+
+
+def test_a_body_that_is_not_too_long_is_asked_for(server):
+    head = POST + JSON + EXPECT + b"Connection: close\r\nContent-Length: 2\r\n\r\n"
+    with contextlib.closing(server.connect()) as connection:
+        connection.connect()
+        connection.sock.sendall(head)
+        assert connection.sock.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sock.sendall(b"{}")
+        assert connection.sock.recv(65536).startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_body_that_is_not_there_is_not_waited_for(server):
+    for length in (b"", b"Content-Length: 0\r\n"):
+        answer = answer_to(server, POST + EXPECT + length + b"Connection: close\r\n\r\n")
+        assert_fout(answer, 403, "permission_denied")
+
+
 def test_a_body_of_just_the_limit_is_read(server):
     for size, status in ((LIMIT, 400), (LIMIT + 1, 413)):
         answer = server.request(
