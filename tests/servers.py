@@ -72,7 +72,9 @@ class Server:
         parts = urlsplit(url if "://" in url else self.root + url)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         with contextlib.closing(self.connect()) as connection:
-            connection.request(method, target, body, sent)
+            # a server that has heard enough answers before everything is sent
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, target, body, sent)
             return answer_on(connection)
 
     def connect(self) -> http.client.HTTPConnection:

@@ -279,7 +279,10 @@ def dribble(sent: socket.socket) -> bytes:
     end = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < end:
         with contextlib.suppress(TimeoutError):
-            heard = sent.recv(65536)
+            try:
+                heard = sent.recv(65536)
+            except ConnectionResetError:  # it hung up while a byte was on its way
+                return said
             if not heard:
                 return said
             said += heard
