@@ -71,6 +71,7 @@ class _Reading:
     stamp: _Stamp | None  # None: look at the content again, whatever the time stamp says
     content: bytes | None = field(repr=False)  # None: there was nothing to read
     clients: ClientsById
+    is_broken: bool = False
 
 
 class Clients:
@@ -103,6 +104,12 @@ class Clients:
             self._last = self._look_again(self._last)
             return self._last.clients
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing can be made of the file as it is now, so that older clients count."""
+        self.current()
+        return self._last.is_broken
+
     def warnings(self) -> list[str]:
         """What an operator should know at start: a line for each kind of weakness found."""
         clients = self._last.clients
@@ -115,17 +122,18 @@ class Clients:
         stamp = _stamp(self.path)
         if stamp == last.stamp:
             return last  # another thread was first
-        content, clients = None, last.clients
+        content, clients, is_broken = None, last.clients, last.is_broken
         try:
             content = _content(self.path)
             if content != last.content:
                 _refuse_empty(content, self.path)
-                clients = _parse(content, self.path)
+                clients, is_broken = _parse(content, self.path), False
                 logger.info("%s: read again, clients in force: %d", self.path, len(clients))
         except ClientsError as error:
             if content != last.content:
                 logger.error("%s; the clients read before stay in force", error)
-        return _Reading(_settled(stamp), content, clients)
+            is_broken = True
+        return _Reading(_settled(stamp), content, clients, is_broken)
 
 
 def new_clients_file(path: Path, client_id: str, label: str) -> Client:

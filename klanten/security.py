@@ -107,7 +107,7 @@ class SecurityPolicy:
 
 def includeme(config: Configurator) -> None:
     settings = config.registry.settings["klanten"]
-    clients = Clients(settings.clients, LOOK_EVERY)
+    clients = config.registry.clients = Clients(settings.clients, LOOK_EVERY)
     for warning in clients.warnings():
         log.warning(warning)
     tokens = Tokens(clients, settings.jwt_leeway, settings.jwt_max_age)

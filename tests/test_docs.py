@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from klanten.model.fields import FILTERS
 from klanten.settings import Settings, environment_name
 
 ROOT = Path(__file__).parents[1]
@@ -39,14 +40,19 @@ def test_every_command_is_told_with_an_example() -> None:
     from klanten.cli import klanten
 
     page = (DOCS / "commands.md").read_text()
-    headings = " ".join(re.findall(r"^## (.*)$", page, re.M))
-    assert set(re.findall(r"[a-z][a-z-]+(?= \()", headings)) == set(klanten.commands)
+    headings = ", ".join(re.findall(r"^## ([a-z].*)$", page, re.M))
+    assert set(headings.split(", ")) == set(klanten.commands)
     shown = set(re.findall(r"^\$ .*?klanten ([a-z-]+) ", page, re.M))
     assert klanten.commands.keys() - shown == {"first-run"}
     family = klanten.commands["notifications"]
     assert isinstance(family, click.Group)
     for name in family.commands:
         assert re.search(rf"\b{name}\b", page)
+
+
+def test_the_client_guide_names_every_filter() -> None:
+    page = (DOCS / "clients.md").read_text()
+    assert {each.name for each in FILTERS if f"`{each.name}`" not in page} == set()
 
 
 def test_links_between_the_pages_of_the_repository_lead_somewhere() -> None:

@@ -62,6 +62,7 @@ class Scrape:
     def collect(self) -> Iterator[Metric]:
         yield from meters.REGISTRY.collect()
         yield build(self.registry)
+        yield clients_file(self.registry)
         yield from server.queue(self.environ)
         # asks the database, and so comes before what the connections did
         yield from database(self.registry)
@@ -79,6 +80,14 @@ def build(registry: Registry) -> Metric:
         },
     )
     return family
+
+
+def clients_file(registry: Registry) -> Metric:
+    return GaugeMetricFamily(
+        "klanten_clients_file_broken",
+        "Whether nothing can be made of the clients file, so that the clients of before count.",
+        int(registry.clients.is_broken),
+    )
 
 
 # --- the database -------------------------------------------------------------------------------

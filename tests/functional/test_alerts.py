@@ -352,6 +352,19 @@ def test_an_autorisaties_api_that_is_down(watch, services, names):
         assert watched.firing == names
 
 
+@fires("KlantenClientsFileBroken")
+def test_a_clients_file_that_breaks(watch, clients_file, names):
+    right = clients_file.read_text()
+    with watch() as watched:
+        with watched.while_something_happens():
+            clients_file.write_text("[all\n")
+            until(lambda: watched.app.app.registry.clients.is_broken, "the file to be read")
+            assert watched.request("GET", "/klanten") == 200
+        assert watched.firing == names
+        clients_file.write_text(right)
+        until(lambda: not watched.app.app.registry.clients.is_broken, "the file to be read")
+
+
 @fires("KlantenTokensRefused")
 def test_tokens_that_are_refused_again_and_again(watch, names):
     with watch() as watched:
