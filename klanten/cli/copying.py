@@ -31,6 +31,18 @@ SHOWN = 10
 """The uuids that are shown to people; programs get them all."""
 
 
+def a_readable_file(
+    context: click.Context, parameter: click.Parameter, path: Path | None
+) -> Path | None:
+    """The file. Raises `click.BadParameter`, which says why, when it can't be looked at."""
+    try:
+        if path is not None:
+            path.stat()
+    except OSError as fault:
+        raise click.BadParameter(f"{path} can't be read: {fault.strerror}.") from None
+    return path
+
+
 @click.command(name="copy-from")
 @click.argument("ini", type=click.Path(path_type=Path))
 @click.argument("url")
@@ -53,7 +65,8 @@ SHOWN = 10
 )
 @click.option(
     "--ca-bundle",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=a_readable_file,
     help="The certificates to trust, in PEM form.",
 )
 @json_option

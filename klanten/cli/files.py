@@ -51,9 +51,9 @@ def rejected_to(path: Path | None, source: Path | None = None) -> Iterator[Rejec
         if len(numbers) > SHOWN:
             click.echo(f"... --rejects FILE writes all {len(numbers):,} bad lines down.", err=True)
         return
-    if source and path.exists() and source.exists() and os.path.samefile(path, source):
-        raise click.UsageError(f"--rejects {path} is the file that is read.")
     with _unusable_unless_written(path):
+        if source and path.exists() and source.exists() and os.path.samefile(path, source):
+            raise click.UsageError(f"--rejects {path} is the file that is read.")
         file = path.open("wb", buffering=0)  # so that a full disk is noticed here
 
     def write(reject: Reject) -> None:

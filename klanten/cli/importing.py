@@ -23,6 +23,7 @@ from ..settings import Settings
 from ..storage import Database, file_of, open_database, prepare
 from ..transfer.importing import Import, Summary
 from ..transfer.lines import Checker
+from ..transfer.table import NoTable
 from ..transfer.transactions import Rehearsal, Transactions, reading
 from ..upkeep.loss import absent
 from .databases import opened
@@ -39,9 +40,7 @@ Ahead = Callable[..., Iterable[Any]]
 
 @click.command(name="import")
 @click.argument("ini", type=click.Path(path_type=Path))
-@click.argument(
-    "file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
-)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @format_option
 @click.option(
     "--update", is_flag=True, help="Bring klanten that are there up to date, instead of skipping."
@@ -107,8 +106,11 @@ def import_(
         checker = Checker(KlantSchemas(settings.optional_fields), exists)
         run = Import(transactions, checker, bewerking, update=update, reject=reject, ahead=ahead)
         with interruptible(lambda: _left(run.summary)), metered(_size(file)) as meter:
-            for count in run.run(format.read(stream)):
-                meter.show(count, stream.tell() if stream.seekable() else None)
+            try:
+                for count in run.run(format.read(stream)):
+                    meter.show(count, stream.tell() if stream.seekable() else None)
+            except NoTable as fault:
+                raise Unusable(f"{file} can't be read: {fault}") from None
     seconds = time.monotonic() - start
     result = {**asdict(run.summary), "seconds": round(seconds, 3)}
     say(result, _text(run.summary, seconds, dry_run), as_json)

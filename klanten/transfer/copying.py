@@ -22,9 +22,9 @@ from ..model.root import Root
 from ..schemas.faults import Fault
 from .batches import batches
 from .comparing import Comparison
-from .foreign import line_of, regel_content, unknown_fields, uuid_of
+from .foreign import line_of, regel_content, uuid_of
 from .importing import IN_USE
-from .lines import Candidate, Checker, Reject
+from .lines import Candidate, Checker, Reject, unknown_fields
 from .source import Source, TrailRefused
 from .transactions import Transactions, in_parts
 

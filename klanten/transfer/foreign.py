@@ -1,10 +1,8 @@
 """What another Klanten API shows, in the words of this one."""
 
-from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from ..model.fields import IDENTIFICATIE, KLANT, Field
 from ..model.klant import Body
 from . import lines
 from .lines import Line
@@ -33,15 +31,6 @@ def uuid_of(line: Line) -> str:
     """The uuid of such a line; empty when it has none."""
     uuid: str | None = line.value[lines.UUID]
     return uuid or ""
-
-
-def unknown_fields(line: Line) -> set[str]:
-    """The fields of such a line that are no part of the standard."""
-    kind = line.value.get("subjectType")
-    identity = IDENTIFICATIE.get(kind) if isinstance(kind, str) else None
-    ours = {lines.UUID, lines.IDENTIFICATIE}
-    fields = (*KLANT, identity) if identity else KLANT
-    return {name for name in _unknown(fields, line.value) if name not in ours}
 
 
 def regel_content(regel: Any) -> Body | None:
@@ -74,15 +63,6 @@ def _uuid(text: str) -> str | None:
         return str(UUID(text))
     except ValueError:
         return None
-
-
-def _unknown(fields: Iterable[Field], value: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    known = {field.name: field for field in fields}
-    for name, member in value.items():
-        if name not in known:
-            yield above + name
-        elif known[name].fields and isinstance(member, dict):
-            yield from _unknown(known[name].fields, member, f"{above}{name}.")
 
 
 def _without_url(body: Any) -> Body | None:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from .. import strictjson
 from ..model.klant import Klant
-from .lines import Line, unreadable
+from .lines import Line, tell_of_unknown, unknown_fields, unreadable
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of a line; the body of a klant is at most a few of the 1 MiB that a request may have."""
@@ -22,8 +22,9 @@ class JsonLines:
         return b'{"uuid":"%b",%b\n' % (klant.uuid.encode(), klant.json[1:])
 
     def read(self, stream: BinaryIO) -> Iterator[Line]:
-        """All lines but the blank ones."""
+        """All lines but the blank ones; tells once of each field that is not known."""
         number = 0
+        told: set[str] = set()
         while raw := stream.readline(MAX_LINE):
             number += 1
             if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
@@ -33,7 +34,11 @@ class JsonLines:
             # some programs begin every text file with one
             text = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
             if text.strip():
-                yield _line(number, text)
+                line = _line(number, text)
+                unknown = unknown_fields(line) - told
+                tell_of_unknown("fields", sorted(unknown))
+                told |= unknown
+                yield line
 
 
 def _line(number: int, text: bytes) -> Line:

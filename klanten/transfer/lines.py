@@ -1,12 +1,18 @@
 """A line of a file: a klant as the API shows it, with `uuid` in place of `url`."""
 
+import logging
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..model import fields
+from ..model.fields import Field
 from ..model.klant import Body
 from ..schemas.faults import NON_FIELD_ERRORS, Fault, ValidationFailed
 from ..schemas.klant import KlantSchemas, SubjectExists
+
+log = logging.getLogger(__name__)
 
 UUID = "uuid"
 IDENTIFICATIE = "subjectIdentificatie"
@@ -56,6 +62,31 @@ class Candidate:
     """As it was read."""
     sent: Body
     """Checked and cleaned, as the fields of a new klant."""
+
+
+def unknown_fields(line: Line) -> set[str]:
+    """The fields of a line, with dots where they are nested, that are no part of the standard."""
+    if not isinstance(line.value, dict):
+        return set()
+    kind = line.value.get("subjectType")
+    identity = fields.IDENTIFICATIE.get(kind) if isinstance(kind, str) else None
+    known = (*fields.KLANT, identity) if identity else fields.KLANT
+    return {name for name in _unknown(known, line.value) if name not in (UUID, IDENTIFICATIE)}
+
+
+def _unknown(known: Iterable[Field], value: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    named = {field.name: field for field in known}
+    for name, member in value.items():
+        if name not in named:
+            yield above + name
+        elif named[name].fields and isinstance(member, dict):
+            yield from _unknown(named[name].fields, member, f"{above}{name}.")
+
+
+def tell_of_unknown(what: str, names: Iterable[str]) -> None:
+    """Tell the operator which of the fields or columns of a file are left out, if any."""
+    if told := ", ".join(names):
+        log.warning("%s that are not known are left out: %s", what, told)
 
 
 def unreadable(number: int, reason: str) -> Line:

@@ -18,7 +18,6 @@ A file begins with a byte order mark, by which spreadsheets know that it is UTF-
 import csv
 import io
 import json
-import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
@@ -28,8 +27,6 @@ from ..model.fields import IDENTIFICATIE, KLANT, Field, Kind
 from ..model.klant import Klant
 from . import lines
 from .lines import Line, unreadable
-
-log = logging.getLogger(__name__)
 
 SEPARATORS = (",", ";", "\t")
 PRESENT = "{}"
@@ -48,6 +45,10 @@ _TO_GUARD = re.compile(rf"'*(?:{_MISREAD})", re.VERBOSE)
 _GUARDED = re.compile(rf"'+(?:{_MISREAD})", re.VERBOSE)
 
 
+class NoTable(Exception):
+    """What is read is no table; the text is one line with the mend."""
+
+
 class Table:
     """The layout of a `.csv` file; what is read may have any of the separators."""
 
@@ -61,7 +62,7 @@ class Table:
         return self._written([klant.uuid, *(cells.get(header, "") for header in HEADERS[1:])])
 
     def read(self, stream: BinaryIO) -> Iterator[Line]:
-        """All rows but the empty ones."""
+        """All rows but the empty ones. Raises `NoTable`."""
         csv.field_size_limit(MAX_CELL)
         # a sign that is no UTF-8 is found again in its row
         text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
@@ -156,6 +157,8 @@ def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
         number, first = 2, text.readline(MAX_CELL)
     separator = told[1] if told else max(SEPARATORS, key=first.count)
     headers = [header.strip() for header in next(csv.reader([first], delimiter=separator), [])]
+    if not any(headers):
+        raise NoTable("its first line names no columns; see one of an export")
     places = {header: place for place, header in enumerate(headers)}
     _tell_of_unknown(headers)
     uuid = places.get(lines.UUID)
@@ -251,7 +254,5 @@ def _list(text: str) -> Any:
 
 
 def _tell_of_unknown(headers: Iterable[str]) -> None:
-    known = {*HEADERS, "url"}
-    unknown = [header for header in headers if header and header not in known]
-    if unknown:
-        log.warning("columns that are not known are left out: %s", ", ".join(unknown))
+    known = {*HEADERS, "url", ""}
+    lines.tell_of_unknown("columns", (header for header in headers if header not in known))

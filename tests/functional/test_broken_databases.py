@@ -232,6 +232,36 @@ def test_check_finds_what_the_server_could_not_write(operator: Operator, closed:
     assert fault["what"].startswith(f"{place.resolve()} can't be written by this user")
 
 
+@pytest.mark.parametrize("place", ["rejects", "file", "export", "backup", "restore", "ca-bundle"])
+def test_a_place_where_this_user_may_not_look_is_told_in_one_line(
+    operator: Operator, tmp_path: Path, place: str
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    there = closed / "there.jsonl"
+    arguments = {
+        "rejects": ["import", operator.folder / "more.jsonl", "--rejects", there],
+        "file": ["import", there],
+        "export": ["export", there],
+        "backup": ["backup", there],
+        "restore": ["restore", there],
+        "ca-bundle": ["copy-from", "https://127.0.0.1:9/api/v1", "--ca-bundle", there],
+    }[place]
+    for path in operator.folder.glob("klanten.fs*"):
+        path.chmod(0o666)
+    closed.chmod(0)
+    try:
+        with without_rights(operator):
+            done = operator.run(str(arguments[0]), *arguments[1:])
+    finally:
+        closed.chmod(0o700)
+    assert (done.exit_code, done.stdout) == (2, "")
+    line = done.stderr.splitlines()[-1]  # click has the usage before a wrong option
+    assert len(done.stderr.splitlines()) == (4 if place == "ca-bundle" else 1)
+    assert str(there) in line
+    assert "Permission denied" in line
+
+
 @contextlib.contextmanager
 def without_rights(operator: Operator) -> Iterator[None]:
     """As a user for whom the mode of a file counts, which it does not for root."""

@@ -3,6 +3,9 @@
 import gzip
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -165,7 +168,24 @@ def test_a_name_that_tells_no_format_is_wrong_usage(operator):
 
 
 def test_a_file_that_is_not_there_is_wrong_usage(operator):
-    assert operator.run("import", operator.folder / "none.jsonl").exit_code == 2
+    line = only_line(operator.run("import", operator.folder / "none.jsonl"), 2)
+    assert "none.jsonl can't be read: No such file" in line
+
+
+def test_a_table_without_columns_is_refused(operator):
+    path = operator.file("empty.csv", [])
+    assert f"{path} can't be read: its first line names no columns" in only_line(
+        operator.run("import", path), 2
+    )
+    assert operator.run("import", operator.file("empty.jsonl", [])).exit_code == 0
+
+
+def test_a_field_that_is_not_known_is_told_on_standard_error(operator):
+    path = operator.file("k.jsonl", [make_klant(geheim="12345")])
+    command = [Path(sys.executable).with_name("klanten"), "import", operator.ini, path, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == "fields that are not known are left out: geheim\n"
+    assert json.loads(done.stdout)["created"] == 1
 
 
 def test_the_audittrail_tells_of_the_import(operator):

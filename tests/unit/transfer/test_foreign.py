@@ -2,7 +2,8 @@
 
 import pytest
 
-from klanten.transfer.foreign import line_of, regel_content, unknown_fields, uuid_of
+from klanten.transfer.foreign import line_of, regel_content, uuid_of
+from klanten.transfer.lines import unknown_fields
 
 UUID = "6a107b75-677f-4cbd-8c22-af58be6521cc"
 REGEL = {

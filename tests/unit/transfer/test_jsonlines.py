@@ -1,6 +1,7 @@
 """JSON Lines, as others write them."""
 
 import io
+import logging
 
 import pytest
 
@@ -41,3 +42,15 @@ def test_a_line_without_end_is_rejected_and_the_next_is_read(monkeypatch):
 def test_a_line_of_the_greatest_length_is_read(monkeypatch):
     monkeypatch.setattr(jsonlines, "MAX_LINE", 10)
     assert [line.value for line in read(b'"1234567"\n"1"\n')] == ["1234567", "1"]
+
+
+def test_each_field_that_is_not_known_is_told_of_once_and_without_its_value(caplog):
+    with caplog.at_level(logging.WARNING):
+        read(
+            b'{"emailadress": "x", "uuid": "y", "url": "z"}\n[]\n1\n'
+            b'{"emailadress": "x", "adres": {"gemeente": "z", "postcode": ""}, "Achternaam": 1}\n'
+        )
+    assert [record.getMessage() for record in caplog.records] == [
+        "fields that are not known are left out: emailadress",
+        "fields that are not known are left out: Achternaam, adres.gemeente",
+    ]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from klanten.transfer.table import HEADERS, MAX_CELL, Table, guarded, unguarded
+from klanten.transfer.table import HEADERS, MAX_CELL, NoTable, Table, guarded, unguarded
 from tests.factories import make_klant
 from tests.unit.transfer.bodies import SIGNS, a_klant
 
@@ -236,8 +236,14 @@ def test_a_cell_without_end_is_rejected_and_the_next_row_is_read():
     assert good.value == {"achternaam": "Jansen"}
 
 
-def test_an_empty_file_has_no_rows():
-    assert read("") == []
+@pytest.mark.parametrize("text", ["", "\n", "sep=;\n", " , \nJansen,x\n"])
+def test_without_a_line_that_names_columns_it_is_no_table(text):
+    with pytest.raises(NoTable):
+        read(text)
+
+
+def test_columns_without_rows_are_an_empty_table():
+    assert read("achternaam\n") == []
 
 
 def test_unknown_columns_are_told_of(caplog):
