@@ -58,6 +58,14 @@ def usual_umask() -> None:
     os.umask(0o022)
 
 
+@pytest.fixture
+def without_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra for PostgreSQL is not installed."""
+    for name in [name for name in sys.modules if name.startswith("klanten.postgresql")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+
+
 @pytest.fixture(scope="session")
 def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a database without klanten: to copy it takes half the time of making one."""

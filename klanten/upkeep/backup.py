@@ -212,7 +212,7 @@ def _client(uri: str) -> Iterator[tuple[dict[str, str], str]]:
         )
     from psycopg2.extensions import make_dsn
 
-    from ..postgresql import read
+    from ..postgresql.uri import read
 
     parameters = dict(read(uri).parameters)
     environment = dict(os.environ)
@@ -226,7 +226,7 @@ def _has_tables(uri: str) -> bool:
     import psycopg2
     from psycopg2.extensions import make_dsn
 
-    from ..postgresql import read
+    from ..postgresql.uri import read
 
     try:
         connection = psycopg2.connect(make_dsn(**read(uri).parameters))

@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from klanten import main
 from klanten.cli import ENDINGS, Commands
 from klanten.model.root import SCHEMA_VERSION, Root
 from klanten.storage import open_database, tree
@@ -108,7 +109,7 @@ BREAKS: list[tuple[Callable[[Path], None], str, str]] = [
     (remove, "there is no such file", "name the right file"),
     (empty, "it is empty", "restore a backup"),
     (overwrite, "no ZODB database", "name the right file"),
-    (cut_off, "was cut off: it had", "restore a backup"),
+    (cut_off, "was cut off: it had at least", "restore a backup"),
     (spoil_without_index, "it is damaged", "restore a backup"),
     (replace_by_folder, "Is a directory", "name a file in it"),
 ]
@@ -139,11 +140,8 @@ def test_a_file_that_is_no_database_is_told_and_left(
     assert not list(operator.folder.parent.glob("copy.fs"))
 
 
-def test_a_missing_driver_is_told_before_a_file_in_use(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(sys.modules, "klanten.postgresql", raising=False)
-    monkeypatch.setitem(sys.modules, "psycopg2", None)
+@pytest.mark.usefixtures("without_driver")
+def test_a_missing_driver_is_told_before_a_file_in_use(operator: Operator) -> None:
     with contextlib.closing(open_database(f"file://{operator.database}")):
         line = only_line(operator.run("copy-database", "postgresql://user@host/name"), 2)
     assert "pip install -c constraints.txt '.[postgresql]' in the checkout" in line
@@ -173,6 +171,22 @@ def test_check_ends_with_three_when_the_database_can_not_be_opened(
 def test_what_is_left_of_a_file_is_no_way_out(operator: Operator) -> None:
     cut_off(operator.database)
     assert only_line(operator.run("stats"), 3).endswith("; restore a backup")
+
+
+def test_the_server_refuses_what_is_left_of_a_file_in_the_same_words(operator: Operator) -> None:
+    cut_off(operator.database)
+    before = contents(operator)
+    told = only_line(operator.run("stats"), 3).removeprefix("Error: zodbconn.uri: ")
+    with pytest.raises(SystemExit) as end:
+        main(
+            {"__file__": str(operator.ini)},
+            **{
+                "zodbconn.uri": f"file://{operator.database}",
+                "klanten.clients": str(operator.folder / "clients.ini"),
+            },
+        )
+    assert str(end.value) == f"klanten: zodbconn.uri in {operator.ini}: {told}"
+    assert contents(operator) == before
 
 
 def test_what_a_crash_left_half_written_is_no_loss(operator: Operator) -> None:

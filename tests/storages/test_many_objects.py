@@ -10,7 +10,7 @@ import transaction
 from persistent.mapping import PersistentMapping
 from ZODB.POSException import ConflictError
 
-from klanten.postgresql import MANY
+from klanten.postgresql.storage import MANY
 from klanten.storage import Database, open_database
 from tests.storages.servers import Postgres, until
 

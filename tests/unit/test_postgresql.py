@@ -2,7 +2,7 @@
 
 import pytest
 
-from klanten.postgresql import read
+from klanten.postgresql.uri import read
 from klanten.settings import SettingsError
 
 

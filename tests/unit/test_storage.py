@@ -73,9 +73,8 @@ def test_a_uri_that_cannot_be_read_is_told_in_one_line(uri: str, told: str):
     assert "ret" not in text
 
 
-def test_a_missing_driver_is_told_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "klanten.postgresql", raising=False)
-    monkeypatch.setitem(sys.modules, "psycopg2", None)
+@pytest.mark.usefixtures("without_driver")
+def test_a_missing_driver_is_told_with_the_way_to_install_it():
     with pytest.raises(SettingsError, match=r"psycopg2; install it .*'\.\[postgresql\]'"):
         open_database("postgresql://user:secret@host/k")
 
