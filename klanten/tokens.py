@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from jwt import PyJWS, PyJWTError
-from jwt.algorithms import HMACAlgorithm
+from jwt import PyJWTError
 
 from . import strictjson
 from .clients import MAX_CLIENT_ID, Client, Clients, ClientsById
+from .signature import HS256, JWS
 
 #: The length in the OAS of gebruikersId and gebruikersWeergave.
 MAX_USER: Final = 255
-
-_ALGORITHM: Final = "HS256"
 
 #: Bounds of the memory that remembered tokens take; real ones have some 300 characters.
 _REMEMBERED_TOKENS: Final = 1024
@@ -35,25 +33,6 @@ _UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 _WORD: Final = re.compile(rf"[A-Za-z][A-Za-z0-9_.-]{{0,{MAX_CLIENT_ID - 1}}}")
 
 Number: TypeAlias = int | float
-
-
-class _AgreedSecret(HMACAlgorithm):
-    """HS256 with whatever text was agreed on: its length was judged when the file was read.
-
-    PyJWT would warn at each token about a short secret, and refuse one that looks like a public
-    key. That guards services which also take public keys; here there are none.
-    """
-
-    def prepare_key(self, key: str | bytes) -> bytes:
-        return key.encode() if isinstance(key, str) else key
-
-    def check_key_length(self, key: bytes) -> None:
-        return None
-
-
-#: Knows no other algorithm than HS256, so that the header of a token cannot choose one.
-_JWS: Final = PyJWS(algorithms=[])
-_JWS.register_algorithm(_ALGORITHM, _AgreedSecret(HMACAlgorithm.SHA256))
 
 
 class Reason(Enum):
@@ -212,7 +191,7 @@ def make_token(
     }
     if lifetime is not None:
         claims["exp"] = now + int(lifetime)
-    return _JWS.encode(json.dumps(claims).encode(), client.secret, _ALGORITHM)
+    return JWS.encode(json.dumps(claims).encode(), client.secret, HS256)
 
 
 # --- the steps of a verification, in the order in which they refuse -----------------------------
@@ -240,7 +219,7 @@ def _token(authorization: str) -> str:
 def _claims(token: str) -> dict[str, Any]:
     """What the token says, not yet known to be true."""
     try:
-        parts = _JWS.decode_complete(token.encode("ascii"), options={"verify_signature": False})
+        parts = JWS.decode_complete(token.encode("ascii"), options={"verify_signature": False})
         claims = strictjson.loads(parts["payload"], lone_surrogates=True)
     except (UnicodeEncodeError, PyJWTError, strictjson.NotJson) as error:
         raise TokenRefused(Reason.UNREADABLE) from error
@@ -263,7 +242,7 @@ def _client(claims: dict[str, Any], clients: ClientsById) -> Client:
 
 def _check_signature(token: str, client: Client) -> None:
     try:
-        _JWS.decode_complete(token, client.secret, algorithms=[_ALGORITHM])
+        JWS.decode_complete(token, client.secret, algorithms=[HS256])
     except PyJWTError as error:
         raise TokenRefused(Reason.SIGNATURE) from error
 

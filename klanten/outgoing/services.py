@@ -27,10 +27,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from jwt import PyJWS
-from jwt.algorithms import HMACAlgorithm
-
 from .. import inifile
+from ..signature import HS256, JWS
 from .location import Location, LocationError
 
 AUTORISATIES: Final = "autorisaties"
@@ -40,24 +38,6 @@ SUBJECT: Final = "subject:"
 
 class ServicesError(Exception):
     """The services file cannot be used; the text is one line that never shows a secret."""
-
-
-class _AgreedSecret(HMACAlgorithm):
-    """HS256 with whatever text was agreed on: its length is a warning at start.
-
-    PyJWT would warn at each token about a short secret, and refuse one that looks like a public
-    key, of which there are none here.
-    """
-
-    def prepare_key(self, key: str | bytes) -> bytes:
-        return key.encode() if isinstance(key, str) else key
-
-    def check_key_length(self, key: bytes) -> None:
-        return None
-
-
-_JWS: Final = PyJWS(algorithms=[])
-_JWS.register_algorithm("HS256", _AgreedSecret(HMACAlgorithm.SHA256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +65,7 @@ def _signed(service: Service, iat: int, user_id: str, user_representation: str) 
         "user_id": user_id,
         "user_representation": user_representation,
     }
-    return _JWS.encode(json.dumps(claims).encode(), service.secret, "HS256")
+    return JWS.encode(json.dumps(claims).encode(), service.secret, HS256)
 
 
 @dataclass(frozen=True, slots=True)
