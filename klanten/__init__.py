@@ -1,5 +1,6 @@
 """A Klanten API 1.0.0 on Pyramid and ZODB."""
 
+import logging
 import os
 from typing import Any
 
@@ -11,8 +12,10 @@ from pyramid.router import Router
 from .clients import ClientsError
 from .model.errors import DatabaseForeign, DatabaseTooNew, DatabaseTooOld
 from .outgoing.services import ServicesError
-from .settings import Settings, SettingsError
-from .storage import DatabaseUnavailable
+from .settings import Settings, SettingsError, in_environment, place_of, unknown_variables
+from .storage import DatabaseUnavailable, UriError
+
+log = logging.getLogger(__name__)
 
 ROOMS = (
     ".logs",
@@ -32,6 +35,7 @@ ROOMS = (
 PRIVATE = 0o077
 """The umask under which files are made: they hold personal data, and are for their owner only."""
 NO_START: dict[type[Exception], str | None] = {
+    UriError: "zodbconn.uri",
     SettingsError: None,
     ClientsError: "klanten.clients",
     ServicesError: "klanten.services",
@@ -40,7 +44,8 @@ NO_START: dict[type[Exception], str | None] = {
     DatabaseTooNew: "zodbconn.uri",
     DatabaseTooOld: "zodbconn.uri",
 }
-"""What ends the start with one line, and the setting that it is about; None: the line names it."""
+"""What ends the start, or a command, with one line, and the setting that it is about; None: the
+line names it."""
 
 
 def main(global_config: dict[str, Any] | None, **given: str) -> Router:
@@ -54,18 +59,22 @@ def main(global_config: dict[str, Any] | None, **given: str) -> Router:
     os.umask(PRIVATE)
     file = (global_config or {}).get("__file__")
     try:
-        return assemble(Settings.read(given, file))
+        application = assemble(Settings.read(given, file))
     except tuple(NO_START) as reason:
-        raise SystemExit(f"klanten: {_told(reason, file)}") from None
+        where = file or "the settings given to klanten.main"
+        raise SystemExit(f"klanten: {told(reason, where)}") from None
+    for name in unknown_variables():
+        log.warning("%s is no setting, and was passed over", in_environment(name))
+    return application
 
 
-def _told(reason: Exception, file: str | None) -> str:
-    """The reason, with the setting that led to it and the ini file where that stands."""
+def told(reason: Exception, file: str | None = None) -> str:
+    """A reason of `NO_START`, with the setting that led to it and where that stands."""
     setting = next(NO_START[kind] for kind in NO_START if isinstance(reason, kind))
     if setting is None:
         return str(reason)
     fault = str(reason).removeprefix(f"{setting}: ")
-    return f"{setting} in {file or 'the settings given to klanten.main'}: {fault}"
+    return f"{place_of(setting, file)}: {fault}"
 
 
 def assemble(settings: Settings) -> Router:

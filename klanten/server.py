@@ -1,11 +1,5 @@
 """The WSGI server of the ini file: waitress, stopped without losing a request.
 
-`[server:main] use = egg:klanten` takes the options of waitress as they are, and two of its own:
-
-`graceful_timeout`: seconds that requests may still take after the order to stop (default 30);
-`request_timeout`: seconds in which all of a request must have come, from its first byte on
-(default 60). The `channel_timeout` of waitress begins anew with each byte.
-
 By itself waitress ends at once at a SIGTERM, whatever it is busy with. Sockets that systemd hands
 over (sd_listen_fds(3)) go before `listen`; they stay open during a restart.
 """
@@ -16,24 +10,20 @@ import os
 import resource
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from waitress import wasyncore
-from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer, create_server
 
 from .connection import Connection
+from .serveroptions import WHERE, Options, error
 from .settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-GRACEFUL_TIMEOUT = 30.0
-REQUEST_TIMEOUT = 60.0
 # How long a silent connection is kept after the order to stop: its request may be under way.
 SILENCE = 1.0
 SYSTEMD_FIRST_SOCKET = 3
@@ -43,70 +33,41 @@ OTHER_FILES = 100
 Application = Callable[..., Any]
 
 
-def server_factory(global_config: dict[str, str], **options: Any) -> Callable[[Application], None]:
+def server_factory(global_config: dict[str, str], **given: str) -> Callable[[Application], None]:
     """What PasteDeploy calls for `[server:main]`, before it makes the application.
 
     Settings that can't even be read, such as those with a single percent sign, end the process
-    here with one line; PasteDeploy itself would show a traceback.
+    here with one line; PasteDeploy itself would show a traceback. So does an address that can't be
+    had: what ends `serve` would be status 0 to pserve.
     """
-    origins: tuple[str, ...] = ()
+    file = global_config.get("__file__")
     try:
-        if "__file__" in global_config:
-            origins = Settings.from_ini(global_config["__file__"]).cors_origins
-        limits = Limits(
-            patience=_seconds(options, "graceful_timeout", GRACEFUL_TIMEOUT),
-            request=_seconds(options, "request_timeout", REQUEST_TIMEOUT),
-        )
-        _allow_files(_adjustments(options).connection_limit)
+        origins = Settings.from_ini(file).cors_origins if file else ()
+        options = Options.read(given, file)
+        _allow_files(options)
+        sockets = _sockets_of_systemd() or options.bound()
     except SettingsError as reason:
         raise SystemExit(f"klanten: {reason}") from None
-    return functools.partial(serve, limits=limits, origins=origins, **options)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds that requests may take: after the order to stop, and to come in."""
-
-    patience: float = GRACEFUL_TIMEOUT
-    request: float = REQUEST_TIMEOUT
+    return functools.partial(serve, options=options, sockets=sockets, origins=origins)
 
 
 def serve(
     application: Application,
-    limits: Limits = Limits(),
+    options: Options,
+    sockets: list[socket.socket],
     origins: tuple[str, ...] = (),
-    **options: Any,
 ) -> None:
     """Serve until a SIGTERM or SIGINT, then end what was begun and return.
 
     A second signal ends it at once. Pages of these `origins` may see what the server refuses.
     """
-    sockets = _sockets_of_systemd()
-    if sockets:
-        options = {"sockets": sockets} | {
-            name: value for name, value in options.items() if name not in ("listen", "host", "port")
-        }
-    try:
-        server = Server(application, options, origins)
-    except OSError as fault:
-        # pserve would turn a SystemExit into status 0
-        sys.excepthook = _one_line
-        raise CannotListen(
-            f"listen in [server:main]: {fault.strerror}; stop what uses the port, or choose another"
-        ) from None
+    others = {name: text for name, text in options.waitress.items() if name not in WHERE}
+    server = Server(application, others | {"sockets": sockets}, origins)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
-    server.run(limits.request)
-    left = server.finish(limits.patience)
+    server.run(options.request_timeout)
+    left = server.finish(options.graceful_timeout)
     log.info("stopped; %s", f"requests cut off: {left}" if left else "all requests were answered")
-
-
-class CannotListen(Exception):
-    """The port is taken, or not for us."""
-
-
-def _one_line(kind: type[BaseException], reason: BaseException, traceback: Any) -> None:
-    print(f"klanten: {reason}", file=sys.stderr)
 
 
 class Server:
@@ -179,37 +140,20 @@ def _accept_the_waiting(listener: BaseWSGIServer, sockets: dict[int, Any]) -> No
         listener.handle_accept()
 
 
-def _adjustments(options: dict[str, Any]) -> Adjustments:
-    """The options of waitress, read; raises SettingsError for one that is wrong or unknown."""
-    try:
-        return Adjustments(**options)
-    except ValueError as fault:
-        name = next((name for name in options if _are_right(options, name)), "an option")
-        raise SettingsError(
-            f"{name} in [server:main]: {fault}; the options are those of waitress, "
-            "graceful_timeout and request_timeout"
-        ) from None
-
-
-def _are_right(options: dict[str, Any], without: str) -> bool:
-    try:
-        Adjustments(**{name: value for name, value in options.items() if name != without})
-    except ValueError:
-        return False
-    return True
-
-
-def _allow_files(connections: int) -> None:
+def _allow_files(options: Options) -> None:
     """See that so many connections can be open at once; a server without a file left is no use.
 
     Raises SettingsError when the system won't have it.
     """
+    connections = options.adjustments.connection_limit
     needed = connections + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != hard < needed:
-        raise SettingsError(
-            f"connection_limit in [server:main]: {connections} connections need {needed} open "
-            f"files and {hard} are allowed; lower it, or raise LimitNOFILE of the service"
+        raise error(
+            "connection_limit",
+            f"{connections} connections need {needed} open files and {hard} are allowed; "
+            "lower it, or raise LimitNOFILE of the service",
+            options.file,
         )
     if resource.RLIM_INFINITY != soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
@@ -223,14 +167,3 @@ def _sockets_of_systemd() -> list[socket.socket]:
         socket.socket(fileno=number)
         for number in range(SYSTEMD_FIRST_SOCKET, SYSTEMD_FIRST_SOCKET + count)
     ]
-
-
-def _seconds(options: dict[str, Any], name: str, default: float) -> float:
-    """Take an option of ours out of those for waitress."""
-    text = options.pop(name, default)
-    try:
-        return float(text)
-    except ValueError:
-        raise SettingsError(
-            f"{name} in [server:main]: {text!r} is no number; write for instance {default:.0f}"
-        ) from None

@@ -5,6 +5,9 @@ default and a line of explanation stand together. The same setting may come from
 (`klanten.jwt.max_age` as `KLANTEN_JWT_MAX_AGE`, `zodbconn.uri` as `KLANTEN_ZODBCONN_URI`) and
 then wins. A variable that is empty counts as not given, unless empty says something: `none` or
 `no limit`.
+
+An unknown setting is an error, in the ini file as in the environment. There others have names too
+that begin with KLANTEN_, so that only what looks like one of ours is; the rest can be told of.
 """
 
 import configparser
@@ -13,7 +16,7 @@ import difflib
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +27,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 class SettingsError(Exception):
     """A setting is wrong, unknown or missing; the text is one line for the operator."""
+
+
+class NoSection(SettingsError):
+    """The ini file has no such section."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +48,12 @@ class Origin:
     file: Path | None
     here: Path
 
+    def place(self, name: str) -> str:
+        """The setting as it stands here, in words."""
+        return f"{name} in {self.file or 'the settings given to klanten.main'}"
+
     def error(self, name: str, fault: str, mend: str) -> SettingsError:
-        where = self.file or "the settings given to klanten.main"
-        return SettingsError(f"{name} in {where}: {fault}; {mend}")
+        return SettingsError(f"{self.place(name)}: {fault}; {mend}")
 
 
 # --- how the text of a setting is read; each raises ValueError("fault; mend") -------------------
@@ -293,6 +303,7 @@ class Settings:
         path = Path(file).absolute() if file else None
         origin = Origin(path, path.parent if path else Path.cwd())
         _refuse_unknown(given, origin)
+        _refuse_misspelt(environ)
         values = {
             field.name: _value(field.metadata, given, environ, origin)
             for field in dataclasses.fields(cls)
@@ -305,19 +316,55 @@ class Settings:
 
         Raises `SettingsError`, also when the file is not there or can't be read.
         """
-        return cls.read(_read_ini(Path(file)), file, environ)
+        return cls.read(read_section(file, "app"), file, environ)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """How the settings are called in the ini file."""
+        return [field.metadata["name"] for field in dataclasses.fields(cls)]
+
+
+PREFIX = "KLANTEN_"
+VARIABLES_OF_OTHERS = re.compile(
+    # klanten copy-from
+    "KLANTEN_SOURCE_(TOKEN|CLIENT_ID|SECRET)|"
+    # Kubernetes, for a Service of which the name begins with klanten
+    r"KLANTEN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_\w+)?)?)"
+)
 
 
 def environment_name(name: str) -> str:
     """`klanten.jwt.max_age` is KLANTEN_JWT_MAX_AGE, `zodbconn.uri` is KLANTEN_ZODBCONN_URI."""
-    return "KLANTEN_" + name.removeprefix("klanten.").replace(".", "_").upper()
+    return PREFIX + name.removeprefix("klanten.").replace(".", "_").upper()
+
+
+def in_environment(variable: str) -> str:
+    return f"{variable} in the environment"
+
+
+def place_of(name: str, file: object = None, environ: Mapping[str, str] = os.environ) -> str:
+    """Where a setting that is not empty has its value from, in words."""
+    variable = environment_name(name)
+    if environ.get(variable, "").strip():
+        return in_environment(variable)
+    return f"{name} in {file}" if file else name
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Variables that look like settings and are none, nor known to be for something else."""
+    known = set(map(environment_name, Settings.names()))
+    return sorted(
+        name
+        for name in environ
+        if name.startswith(PREFIX) and name not in known and not VARIABLES_OF_OTHERS.fullmatch(name)
+    )
 
 
 def _value(
     setting: Mapping[str, Any], given: Mapping[str, str], environ: Mapping[str, str], origin: Origin
 ) -> Any:
     name, default = setting["name"], setting["default"]
-    source, text = _source_and_text(setting, given, environ)
+    place, text = _place_and_text(setting, given, environ, origin)
     if text is None or (not text.strip() and default in (REQUIRED, None)):
         text = default
     if text is REQUIRED:
@@ -328,11 +375,11 @@ def _value(
     try:
         return setting["read"](text.strip(), origin)
     except ValueError as fault:
-        raise origin.error(source, *str(fault).rsplit("; ", 1)) from None
+        raise SettingsError(f"{place}: {fault}") from None
 
 
-def _source_and_text(
-    setting: Mapping[str, Any], given: Mapping[str, str], environ: Mapping[str, str]
+def _place_and_text(
+    setting: Mapping[str, Any], given: Mapping[str, str], environ: Mapping[str, str], origin: Origin
 ) -> tuple[str, str | None]:
     name = setting["name"]
     variable = environment_name(name)
@@ -340,31 +387,65 @@ def _source_and_text(
     text = environ.get(variable)
     # compose gives a variable that nobody set as an empty one
     if text is None or not (text.strip() or may_be_empty):
-        return name, given.get(name)
-    return variable, text
+        return origin.place(name), given.get(name)
+    return in_environment(variable), text
 
 
 def _refuse_unknown(given: Mapping[str, str], origin: Origin) -> None:
-    known = [field.metadata["name"] for field in dataclasses.fields(Settings)]
+    known = Settings.names()
     for name in given.keys() - set(known):
-        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.8)
+        near = _nearest(name.lower(), known)
         # what is neither ours nor nearly so is another library's
         if near or name.startswith(("klanten.", "zodbconn.")):
-            mend = f"did you mean {near[0]}?" if near else "remove it"
-            raise origin.error(name, "is no setting", mend)
+            raise origin.error(name, "is no setting", near or "remove it")
 
 
-def _read_ini(file: Path) -> Mapping[str, str]:
-    if not file.is_file():
-        raise SettingsError(f"{file}: there is no such file; give the path of the ini file")
+def _refuse_misspelt(environ: Mapping[str, str]) -> None:
+    known = {environment_name(name).removeprefix(PREFIX) for name in Settings.names()}
+    for variable in unknown_variables(environ):
+        if near := _nearest(variable.removeprefix(PREFIX), known, PREFIX):
+            raise SettingsError(f"{in_environment(variable)}: is no setting; {near}")
+
+
+def _nearest(name: str, known: Iterable[str], prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return f"did you mean {prefix}{near[0]}?" if near else ""
+
+
+# --- the ini file -------------------------------------------------------------------------------
+
+
+def read_section(file: str | Path, kind: str) -> Mapping[str, str]:
+    """What `[app:main]` ("app") or `[server:main]` ("server") of an ini file says.
+
+    Raises `NoSection`, and `SettingsError` when there is no such file or it can't be read.
+    """
     try:
+        # asks for no more than the rights to read it, as pserve does
+        with open(file, "rb"):
+            pass
         loader = plaster.get_loader(str(file), protocols=["wsgi"])
-        settings: Mapping[str, str] = loader.get_wsgi_app_settings("main")
+        if f"{kind}:main" not in loader.get_sections():
+            raise NoSection(f"{file}: there is no [{kind}:main]; add it, or mend its name")
+        section: Mapping[str, str]
+        if kind == "app":
+            # also what it takes from a section that it names in `use`
+            section = loader.get_wsgi_app_settings("main")
+        else:
+            section = loader.get_settings(f"{kind}:main")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise SettingsError(
+            f"{file}: there is no such file; give the path of the ini file"
+        ) from None
+    except OSError as fault:
+        raise SettingsError(
+            f"{file}: can't be read ({fault.strerror}); run this as the user of the service"
+        ) from None
     except configparser.InterpolationError as fault:
         raise SettingsError(
             f"{fault.option} in {file}: a single % can't be read; write each % twice (p%%40ss)"
         ) from None
-    except (LookupError, configparser.Error, ValueError) as fault:
+    except (LookupError, ImportError, configparser.Error, ValueError) as fault:
         reason = " ".join(str(fault).split())
-        raise SettingsError(f"[app:main] in {file}: {reason}; mend the file") from None
-    return settings
+        raise SettingsError(f"[{kind}:main] in {file}: {reason}; mend the file") from None
+    return section

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import inspect
 import math
+import os
 import re
 import weakref
 from collections.abc import Callable, Iterator
@@ -43,6 +44,10 @@ RACES = 4
 TIMEOUT = 10.0
 
 LOST = ClientDisconnected
+SCHEMES = "write file://, zeo:// or postgresql://"
+OTHERS_OF_RELSTORAGE = ("mysql", "oracle", "sqlite")
+"""Of these it has drivers too, and of none of them what klanten needs beside a storage."""
+
 """Raised when the server went away at any moment, also in the middle of a commit."""
 NO_LOCK = "klanten.no_lock"
 """Set in the environ of a request that waited too long for its turn to write."""
@@ -53,6 +58,10 @@ class DatabaseUnavailable(Exception):
 
 
 class DatabaseBusy(StorageError):
+class UriError(SettingsError):
+    """The URI of the database can't be read."""
+
+
     """Other writers kept the request waiting for too long."""
 
 
@@ -170,6 +179,21 @@ def _made(make: Callable[[], T]) -> T:
     """What is made in a new database, at the next try when another process just made it too."""
     for _ in range(RACES):
         with contextlib.suppress(ConflictError):
+def closed_folder(file: Path) -> str:
+    """Which right on the folders of a file this user lacks, in words; "" for none."""
+    for folder in reversed(file.parents):
+        if folder.is_dir() and not may(folder, os.X_OK):
+            return f"{folder} can't be entered by this user"
+    if file.parent.is_dir() and not may(file.parent, os.W_OK):
+        return f"{file.parent} can't be written by this user"
+    return ""
+
+
+def may(path: Path, right: int) -> bool:
+    """Whether this user has a right of `os.access`."""
+    return os.access(path, right, effective_ids=os.access in os.supports_effective_ids)
+
+
             return make()
     return make()
 
@@ -220,22 +244,26 @@ def _resolve(uri: str) -> tuple[Callable[[], Any], dict[str, Any]]:
     scheme = uri.partition(":")[0]
     try:
         factory, options = zodburi.resolve_uri(uri)
-    except SettingsError:
-        raise
+    except SettingsError as fault:
+        raise UriError(str(fault)) from None
+    if scheme in OTHERS_OF_RELSTORAGE:
+        raise UriError(f"zodbconn.uri: {scheme}:// is no database for klanten; {SCHEMES}")
     except ModuleNotFoundError as fault:
-        raise SettingsError(
+        raise UriError(
             f"zodbconn.uri: {scheme} needs the package {fault.name}; "
             "install it with: pip install -c constraints.txt '.[postgresql]' in the checkout"
         ) from None
     except zodburi.UnknownDatabaseKeywords as fault:
-        raise SettingsError(
+        raise UriError(
             f"zodbconn.uri: {', '.join(fault.kw)} in the {scheme} URI is no known parameter; "
             "mend it or leave it out"
         ) from None
     except Exception as fault:  # each resolver has errors of its own
-        raise SettingsError(
+        raise UriError(
             f"zodbconn.uri: the {scheme} URI can't be read ({type(fault).__name__}); "
             "write for instance file:///path/to/klanten.fs"
+    except zodburi.NoResolverForScheme:
+        raise UriError(f"zodbconn.uri: the {scheme} URI can't be read; {SCHEMES}") from None
         ) from None
     # zodburi fills in the defaults of ZODB, so ask the URI itself what was chosen
     if "connection_cache_size" not in uri:
@@ -258,7 +286,7 @@ def _reason(uri: str, fault: Exception) -> str:
         return f"there is no folder {folder}; make it, for the user of this service"
     found = f"the {scheme} database can't be opened: "
     if scheme == "file":
-        return f"{found}{path.partition('?')[0]}: {_file_reason(fault)}"
+        return f"{found}{path.partition('?')[0]}: {_file_reason(path, fault)}"
     return f"{found}{_line(fault)}; {_server_mend(fault)}"
 
 
@@ -272,10 +300,15 @@ FILE_MENDS = {
     errno.ENOENT: "name the right file, or start the server, which makes a new one",
     errno.EISDIR: "name a file in it",
     errno.ENOSPC: "make room",
+OWN = "let the user of this service own it, and run this as that user"
 }
 
 
-def _file_reason(fault: Exception) -> str:
+def _file_reason(path: str, fault: Exception) -> str:
+    file = Path(path.partition("?")[0])
+    is_ours = not os.path.exists(file) or may(file, os.R_OK | os.W_OK)
+    if isinstance(fault, PermissionError) and is_ours and (closed := closed_folder(file)):
+        return f"{closed}; {OWN}"
     if isinstance(fault, OSError):
         mend = FILE_MENDS.get(fault.errno or 0, "let the user of this service read and write it")
         return f"{fault.strerror or _line(fault)}; {mend}"

@@ -5,13 +5,12 @@ Nothing is changed, and the server may be running meanwhile.
 
 from collections.abc import Iterator
 
-from ..clients import Clients
-from ..outgoing.services import Services
 from ..settings import Settings
 from .base_url import examine_base_url
 from .database import DATABASE, examine_database
-from .files import examine_files, examine_ini
+from .files import Files
 from .finding import Finding, State
+from .ini import examine_ini
 from .neighbours import examine_neighbours
 
 __all__ = ["DATABASE", "Finding", "State", "examine", "examine_ini"]
@@ -22,11 +21,11 @@ def examine(settings: Settings, base_url: str | None = None) -> Iterator[Finding
 
     `base_url` is the root of the API as callers know it, through the proxy.
 
-    Raises `ClientsError`, `ServicesError` and `SettingsError` when a file can't be read.
     """
-    clients = Clients(settings.clients)
-    services = Services.read(settings.services) if settings.services else Services()
-    yield from examine_files(settings, clients, services)
-    yield from examine_database(settings, has_receiver=services.notificaties is not None)
-    yield from examine_neighbours(settings, clients.current().values(), services)
+    files = Files(settings)
+    yield from files.examine()
+    yield from examine_database(settings, files.has_receiver)
+    if files.services is not None:
+        clients = files.clients.current().values() if files.clients else ()
+        yield from examine_neighbours(settings, clients, files.services)
     yield from examine_base_url(base_url)

@@ -42,11 +42,11 @@ def examine_base_url(url: str | None) -> Iterator[Finding]:
             NAME_CA if "certificate" in str(failure) else RUN,
         )
         return
-    served = _server(answer.body) if answer.status == 200 else None
+    served = served_url(answer.body) if answer.status == 200 else None
     yield _compared(url, served, answer.status)
 
 
-def _server(body: bytes) -> str | None:
+def served_url(body: bytes) -> str | None:
     """The URL of the first server in an OAS document; None when it is none."""
     try:
         document: Any = strictjson.loads(body)

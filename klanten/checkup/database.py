@@ -10,12 +10,20 @@ from urllib.parse import urlsplit
 import transaction
 
 from ..evolve import check_version
+from ..loss import absent, lost
 from ..model.errors import DatabaseForeign, DatabaseTooNew, DatabaseTooOld
 from ..model.outbox import Outbox
 from ..model.root import Root, stored_root
 from ..settings import Settings
-from ..storage import Database, DatabaseUnavailable, open_database
-from ..upkeep.loss import absent, lost
+from ..storage import (
+    OWN,
+    Database,
+    DatabaseUnavailable,
+    UriError,
+    closed_folder,
+    may,
+    open_database,
+)
 from .finding import Finding, right, told, wrong
 from .processes import processes_with
 
@@ -50,6 +58,10 @@ def examine_database(settings: Settings, has_receiver: bool) -> Iterator[Finding
         return
     if uri.scheme == "file":
         path = Path(uri.path)
+        # a server would make a database that is not there
+        if not os.path.exists(path) and (closed := closed_folder(path)):
+            yield wrong(DATABASE, f"{path}: {closed}", OWN)
+            return
         if what := absent(path):
             yield wrong(
                 DATABASE,
@@ -80,9 +92,8 @@ def _rights(path: Path) -> Iterator[Finding]:
 
 def _closed_to_us(path: Path) -> Iterator[Path]:
     """What the server has to write and this user can't; new files come into the folder."""
-    effective = os.access in os.supports_effective_ids
     for place in (path.parent, path, *(path.with_name(path.name + end) for end in WRITTEN)):
-        if place.exists() and not os.access(place, os.W_OK, effective_ids=effective):
+        if place.exists() and not may(place, os.W_OK):
             yield place
 
 
@@ -110,7 +121,7 @@ def _opened(settings: Settings, has_receiver: bool) -> Iterator[Finding]:
         database = open_database(
             settings.database_uri, read_only=True, timeout=settings.database_timeout
         )
-    except DatabaseUnavailable as fault:
+    except (DatabaseUnavailable, UriError) as fault:
         yield told(DATABASE, fault, REACH)
         return
     with contextlib.closing(database):

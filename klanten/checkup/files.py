@@ -1,37 +1,47 @@
-"""The files of the service: settings, clients and services."""
+"""The files that the settings name: clients and services."""
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import plaster
-
-from ..clients import Clients
-from ..outgoing.services import Services
+from .. import told as told_at_start
+from ..clients import Clients, ClientsError
+from ..outgoing.services import Services, ServicesError
 from ..settings import Settings
 from .finding import Finding, right, told, wrong
 
-SETTINGS = "settings"
 CLIENTS = "clients"
 SERVICES = "services"
-PASSWORD = re.compile(r"//[^/?]*:[^/?]*@|[?&]password=")
-"""Where a URI has one: behind the user, or among the parameters."""
 SHORTEN = "see the log of the server at its start"
+MEND = "mend the file"
 
 
-def examine_ini(ini: Path) -> Iterator[Finding]:
-    """The ini file, whose lines are right; a password may also come from the environment."""
-    yield right(SETTINGS, f"{ini}: every line is right")
-    stated = plaster.get_settings(str(ini), "app:main").get("zodbconn.uri", "")
-    if PASSWORD.search(stated) and ini.stat().st_mode & 0o077:
-        yield wrong(SETTINGS, f"{ini}: others can read the password in it", f"chmod 600 {ini}")
+class Files:
+    """The two files, once they are examined: what is in them, or None when they can't be used."""
 
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clients: Clients | None = None
+        self.services: Services | None = None
 
-def examine_files(settings: Settings, clients: Clients, services: Services) -> Iterator[Finding]:
-    """What there is to say of the files, which can be read."""
-    yield from _clients(clients)
-    yield from _without_scopes(clients, services)
-    yield from _services(settings, services)
+    @property
+    def has_receiver(self) -> bool:
+        """Whether there is a Notificaties API, as far as can be known."""
+        return self.services is None or self.services.notificaties is not None
+
+    def examine(self) -> Iterator[Finding]:
+        """What there is to say of them."""
+        try:
+            self.clients = Clients(self.settings.clients)
+            yield from _clients(self.clients)
+        except ClientsError as fault:
+            yield told(CLIENTS, told_at_start(fault), MEND)
+        try:
+            path = self.settings.services
+            self.services = Services.read(path) if path else Services()
+            yield from _services(self.settings, self.services)
+        except ServicesError as fault:
+            yield told(SERVICES, told_at_start(fault), MEND)
+        if self.clients and self.services:
+            yield from _without_scopes(self.clients, self.services)
 
 
 def _clients(clients: Clients) -> Iterator[Finding]:

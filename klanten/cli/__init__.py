@@ -5,7 +5,7 @@ from functools import partial
 
 import click
 
-from .. import PRIVATE
+from .. import PRIVATE, told
 from ..clients import ClientsError
 from ..model.errors import DatabaseForeign, DatabaseTooNew, DatabaseTooOld
 from ..outgoing.services import ServicesError
@@ -55,7 +55,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except tuple(ENDINGS) as fault:
             ending = next(ENDINGS[kind] for kind in ENDINGS if isinstance(fault, kind))
-            raise ending(str(fault)) from fault
+            raise ending(told(fault)) from fault
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..checkup import DATABASE, Finding, State, examine, examine_ini
 from ..outgoing.location import Location, LocationError
 from ..settings import Settings
 
+WIDE = 10_000
 STYLES = {State.RIGHT: "green", State.WRONG: "bold red", State.SKIPPED: "dim"}
 
 
@@ -48,7 +50,9 @@ def check(ctx: click.Context, ini: Path, url: str | None, as_json: bool) -> None
     if as_json:
         click.echo(as_object(findings))
     else:
-        Console().print(as_table(findings))
+        # folded on a terminal only: a program would find paths in pieces
+        console = Console(width=None if sys.stdout.isatty() else WIDE)
+        console.print(as_table(findings))
     ctx.exit(_status({finding.subject for finding in findings if finding.state is State.WRONG}))
 
 

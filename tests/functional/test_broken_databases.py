@@ -2,10 +2,9 @@
 
 import contextlib
 import os
-import pwd
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from klanten import main
+from klanten import main, told
 from klanten.cli import ENDINGS, Commands
 from klanten.model.root import SCHEMA_VERSION, Root
-from klanten.storage import open_database, tree
+from klanten.storage import DatabaseUnavailable, open_database, tree
 from tests.factories import make_klant
 from tests.operator import Operator, only_line
+from tests.rights import closed, without_rights
 
 READING = ("stats", "verify", "duplicates", "export", "status", "failed", "backup", "rehearse")
 WRITING = ("pack", "reindex", "migrate", "retry", "drop", "copy-database")
@@ -202,39 +202,64 @@ def test_an_index_that_is_damaged_is_made_again(operator: Operator) -> None:
     assert operator.run("verify").exit_code == 0
 
 
+OWN = "let the user of this service own it, and run this as that user"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("closed", ["klanten.fs", "."])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("klanten.fs", "Permission denied; let the user of this service read and write it"),
+        (".", "{folder} can't be entered by this user; " + OWN),
+    ],
+)
 def test_what_this_user_may_not_read_is_told_with_what_to_do(
-    operator: Operator, command: str, closed: str
+    operator: Operator, command: str, name: str, reason: str
 ) -> None:
-    database = operator.folder / "data"
-    database.mkdir()
+    folder = in_a_folder(operator)
+    with closed(folder / name), without_rights(operator.folder):
+        line = only_line(run(operator, command), 3)
+    assert f"{folder / 'klanten.fs'}: {reason.format(folder=folder)}" in line
+
+
+def in_a_folder(operator: Operator) -> Path:
+    """Gives the database a folder of its own."""
+    folder = operator.folder / "data"
+    folder.mkdir()
     for path in operator.folder.glob("klanten.fs*"):
-        path.rename(database / path.name)
+        path.rename(folder / path.name)
     operator.ini.write_text(operator.ini.read_text().replace("klanten.fs", "data/klanten.fs"))
-    place = database / closed
-    place.chmod(0)
-    try:
-        with without_rights(operator):
-            line = only_line(run(operator, command), 3)
-    finally:
-        place.chmod(0o700)
-    assert "Permission denied; let the user of this service read and write it" in line
-    assert str(database / "klanten.fs") in line
+    return folder
 
 
-@pytest.mark.parametrize("closed", ["klanten.fs", "klanten.fs.lock", "."])
-def test_check_finds_what_the_server_could_not_write(operator: Operator, closed: str) -> None:
+@pytest.mark.parametrize(("mode", "right"), [(0o600, "entered"), (0o555, "written")])
+def test_a_folder_in_which_no_database_can_be_made_is_told(
+    operator: Operator, mode: int, right: str
+) -> None:
+    folder = in_a_folder(operator)
+    remove(folder / "klanten.fs")
+    what = f"{folder / 'klanten.fs'}: {folder} can't be {right} by this user"
+    with closed(folder, mode), without_rights(operator.folder):
+        found = operator.json("check", exit_code=3)["findings"]
+        with pytest.raises(DatabaseUnavailable) as refusal:
+            open_database(f"file://{folder}/klanten.fs")
+    [fault] = [one for one in found if one["subject"] == "database"]
+    assert (fault["what"], fault["mend"]) == (what, OWN)
+    assert f"{what}; {OWN}" in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["klanten.fs", "klanten.fs.lock", "."])
+def test_check_finds_what_the_server_could_not_write(operator: Operator, name: str) -> None:
     clients = operator.folder / "clients.ini"
-    place = operator.folder / closed
-    with without_rights(operator):
+    place = operator.folder / name
+    with without_rights(operator.folder):
         user = os.geteuid()
     for path in (operator.folder, *operator.folder.iterdir()):
         os.chown(path, user, -1)
     clients.write_text("[balie]\nsecret = a secret of more than thirty-two bytes\nscopes = *\n")
     clients.chmod(0o600)
     operator.database.chmod(0o600)
-    with without_rights(operator):
+    with without_rights(operator.folder):
         assert operator.run("check").exit_code == 0
         place.chmod(0o500 if place.is_dir() else 0o400)
         try:
@@ -265,7 +290,7 @@ def test_a_place_where_this_user_may_not_look_is_told_in_one_line(
         path.chmod(0o666)
     closed.chmod(0)
     try:
-        with without_rights(operator):
+        with without_rights(operator.folder):
             done = operator.run(str(arguments[0]), *arguments[1:])
     finally:
         closed.chmod(0o700)
@@ -274,22 +299,6 @@ def test_a_place_where_this_user_may_not_look_is_told_in_one_line(
     assert len(done.stderr.splitlines()) == (4 if place == "ca-bundle" else 1)
     assert str(there) in line
     assert "Permission denied" in line
-
-
-@contextlib.contextmanager
-def without_rights(operator: Operator) -> Iterator[None]:
-    """As a user for whom the mode of a file counts, which it does not for root."""
-    if os.geteuid():
-        yield
-        return
-    for folder in operator.folder.parents:
-        if not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o011)
-    os.seteuid(pwd.getpwnam("nobody").pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 # --- a database that is not ours to read --------------------------------------------------------
@@ -463,4 +472,4 @@ def test_a_kind_of_a_known_fault_ends_like_it(known: type[Exception]) -> None:
 
     result = CliRunner().invoke(Commands(commands={"fail": fail}), ["fail"])
     assert result.exit_code == ENDINGS[known].exit_code
-    assert result.stderr == "Error: what is wrong\n"
+    assert result.stderr == f"Error: {told(kind('what is wrong'))}\n"

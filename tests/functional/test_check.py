@@ -24,7 +24,7 @@ from tests.neighbours import server as neighbour
 from tests.neighbours.autorisaties import Autorisaties
 from tests.neighbours.notificaties import Notificaties
 from tests.neighbours.server import Neighbour, garbage, status
-from tests.servers import serving
+from tests.servers import free_port, serving
 
 
 @pytest.fixture
@@ -55,6 +55,8 @@ class Service:
             "autorisaties": {"api_root": ac.api_root} | agreed,
             "notificaties": {"api_root": nrc.api_root} | agreed,
         }
+        self.server = {"use": "egg:klanten", "listen": f"127.0.0.1:{free_port()}"}
+        self.logging = {}
         self.mode = 0o600
 
     @contextlib.contextmanager
@@ -69,7 +71,10 @@ class Service:
 
     def run(self, *arguments, ini_mode=0o600):
         """What the command does with the files as they are now."""
-        self._write("service.ini", {"app:main": {"use": "egg:klanten"} | self.settings})
+        application = {"use": "egg:klanten"} | self.settings
+        self._write(
+            "service.ini", {"app:main": application, "server:main": self.server, **self.logging}
+        )
         (self.folder / "service.ini").chmod(ini_mode)
         self._write("clients.ini", self.clients)
         self._write("services.ini", self.services)
@@ -138,6 +143,7 @@ def a_change(moment=None):
 def test_right_service_has_nothing_wrong(service, ac, nrc):
     assert service.right() == [
         ("settings", f"{service.folder}/service.ini: every line is right"),
+        ("server", f"can listen at {service.server['listen']}"),
         ("clients", f"{service.folder}/clients.ini: 2, kept safely"),
         ("services", f"{service.folder}/services.ini: kept safely"),
         ("database", "opens, schema version 1, 0 klanten"),
@@ -160,6 +166,12 @@ def test_table_shows_what_was_found_and_what_to_do(service):
     assert "-> agree on a longer one for [kort]" in text
     assert "right Notificaties API kanaal klanten is registered" in text
     assert "skipped base URL not looked at -> give the root" in text
+
+
+def test_table_that_a_program_reads_has_each_finding_in_one_line(service):
+    folder = service.folder / "a-folder-with-a-long-name" / "and-another-one-of-a-hundred-signs"
+    service.settings["zodbconn.uri"] = f"file://{folder}/klanten.fs"
+    assert f"{folder}/klanten.fs: there is no such file" in service.run().stdout
 
 
 def test_table_of_a_right_service_ends_well(service):
@@ -258,31 +270,199 @@ def test_empty_clients_file_is_found(service):
 def test_service_without_other_apis_is_right(service):
     del service.clients["balie"]
     service.settings["klanten.services"] = ""
-    assert service.right()[2:] == [
+    assert service.right()[3:] == [
         ("services", "klanten.services is empty: no other API is called with a token"),
         ("database", "opens, schema version 1, 0 klanten"),
         ("outbox", "0 messages are kept: there is no [notificaties]"),
     ]
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda service: service.settings.update({"klanten.jwt.leeway": "soon"}),
-        lambda service: service.settings.update({"klanten.clients": "none.ini"}),
-        lambda service: service.settings.update({"klanten.services": "none.ini"}),
-        lambda service: service.settings.update({"zodbconn.uri": "nosuch://x"}),
-        lambda service: service.clients["all"].update(scopes="klanten.lez"),
-        lambda service: service.services["autorisaties"].update(api_root="x"),
-    ],
-)
-def test_files_that_cannot_be_read_are_wrong_settings(service, spoil):
-    spoil(service)
+@pytest.mark.parametrize("mode", ["klanten.jwt.leeway", "klanten.jwt.leway"])
+def test_settings_that_are_wrong_are_all_that_is_told(service, mode):
+    service.settings[mode] = "soon"
     for arguments in ([], ["--json"]):
         done = service.run(*arguments)
         assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr.startswith("Error: ")
         assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "subject", "what", "mend"),
+    [
+        (
+            lambda service: service.settings.update({"klanten.clients": "none.ini"}),
+            "clients",
+            "klanten.clients: {folder}/none.ini: cannot be read (No such file or directory)",
+            "put a clients file there that this service may read",
+        ),
+        (
+            lambda service: service.clients["all"].update(scopes="klanten.lez"),
+            "clients",
+            "klanten.clients: {folder}/clients.ini, section [all], key scopes: 'klanten.lez' is",
+            "write * or some of klanten.lezen",
+        ),
+        (
+            lambda service: service.settings.update({"klanten.services": "none.ini"}),
+            "services",
+            "klanten.services: {folder}/none.ini: cannot be read (No such file or directory)",
+            "put a services file there that this service may read",
+        ),
+        (
+            lambda service: service.services["autorisaties"].update(api_root="x"),
+            "services",
+            "klanten.services: {folder}/services.ini, section [autorisaties], key api_root: ",
+            "write api_root = https://host.example.nl/api/v1",
+        ),
+        (
+            lambda service: service.settings.update({"zodbconn.uri": "nosuch://x"}),
+            "database",
+            "zodbconn.uri: the nosuch URI can't be read",
+            "write file://, zeo:// or postgresql://",
+        ),
+        (
+            lambda service: service.settings.update({"zodbconn.uri": "mysql://x"}),
+            "database",
+            "zodbconn.uri: mysql:// is no database for klanten",
+            "write file://, zeo:// or postgresql://",
+        ),
+    ],
+)
+def test_files_that_cannot_be_used_are_found_among_the_rest(service, spoil, subject, what, mend):
+    spoil(service)
+    [fault], found = service.found()
+    assert fault["subject"] == subject
+    assert fault["what"].startswith(what.format(folder=service.folder))
+    assert fault["mend"].startswith(mend)
+    others = {one["subject"] for one in found if one["state"] == "right"}
+    assert others >= {"settings", "server", "clients", "services", "database"} - {subject}
+
+
+def test_clients_file_named_in_the_environment_is_told_as_such(service, monkeypatch):
+    monkeypatch.setenv("KLANTEN_CLIENTS", "none.ini")
+    what = service.fault()[1]
+    assert what.startswith(f"KLANTEN_CLIENTS in the environment: {service.folder}/none.ini: ")
+
+
+# --- the lines for the server, and about logging ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "what", "mend"),
+    [
+        ("threads", "veel", "'veel' is no number", "write for instance 4"),
+        ("threads", "0", "'0' is too small", "write for instance 4"),
+        ("thread", "4", "Unknown adjustment 'thread'", "the options are those of waitress"),
+        ("listen", "", "is empty", "write for instance 127.0.0.1:8080"),
+        ("listen", "127.0.0.1:99999", "'99999' is no port of 1 to 65535", "write for instance"),
+        ("request_timeout", "1m", "'1m' is no number", "write for instance 60"),
+    ],
+)
+def test_option_that_the_server_would_not_start_with_is_found(service, option, text, what, mend):
+    service.server[option] = text
+    subject, told, how = service.fault()
+    assert subject == "settings"
+    assert told == f"{option} in [server:main] of {service.folder}/service.ini: {what}"
+    assert how.startswith(mend)
+
+
+@pytest.mark.parametrize("use", ["egg:waitress#main", ""])
+def test_server_that_is_not_ours_is_not_looked_at(service, use):
+    service.server = {"use": use, "threads": "many"} if use else {}
+    _, found = service.found()
+    [skipped] = [one for one in found if one["subject"] == "server"]
+    assert skipped["state"] == "skipped"
+    assert "no [server:main] with use = egg:klanten" in skipped["what"]
+
+
+def test_port_that_something_else_uses_is_found(service):
+    with Neighbour() as other:
+        service.server["listen"] = f"127.0.0.1:{other.port}"
+        other.mood = status(404)
+        subject, what, mend = service.fault()
+    assert subject == "server"
+    assert what.endswith(f"127.0.0.1:{other.port}: Address already in use")
+    assert mend == "stop what uses the port, or choose another"
+
+
+def test_port_that_our_own_server_uses_is_right(service, app):
+    with serving(app.app) as server:
+        service.settings["zodbconn.uri"] = "memory://"
+        service.server["listen"] = f"127.0.0.1:{server.port}"
+        _, found = service.found()
+    [told] = [one for one in found if one["subject"] == "server"]
+    assert (told["state"], told["what"]) == ("right", f"answers at 127.0.0.1:{server.port}")
+
+
+LOGGING = {
+    "loggers": {"keys": "root, klanten"},
+    "handlers": {"keys": "console"},
+    "formatters": {"keys": "lines"},
+    "logger_root": {"level": "WARNING", "handlers": "console"},
+    "logger_klanten": {"level": "INFO", "handlers": "", "qualname": "klanten"},
+    "handler_console": {
+        "class": "StreamHandler",
+        "args": "(sys.stderr,)",
+        "formatter": "lines",
+    },
+    "formatter_lines": {"format": "%(message)s"},
+}
+
+
+def test_sections_about_logging_are_right(service):
+    service.logging = LOGGING
+    service.right()
+
+
+@pytest.mark.parametrize(
+    ("section", "keys", "what", "mend"),
+    [
+        ("logger_root", {"level": "INFOO"}, "level 'INFOO' is none", "write DEBUG, INFO"),
+        ("logger_klanten", {"level": "info"}, "level 'info' is none", "write DEBUG, INFO"),
+        ("handler_console", {"level": "9"}, "level '9' is none", "write DEBUG, INFO"),
+        (
+            "handler_console",
+            {"formatter": "line"},
+            "formatter 'line' is not in keys of [formatters]",
+            "write one of: lines",
+        ),
+        (
+            "logger_root",
+            {"handlers": "console, file"},
+            "handlers 'file' is not in keys of [handlers]",
+            "write one of: console",
+        ),
+        ("logger_klanten", {"qualname": None}, "qualname is missing", "add a line qualname ="),
+        ("handler_console", {"class": None}, "class is missing", "add a line class ="),
+        (
+            "formatter_lines",
+            None,
+            "is missing",
+            "add it, or take lines from keys in [formatters]",
+        ),
+    ],
+)
+def test_line_about_logging_that_pserve_would_fail_on_is_found(service, section, keys, what, mend):
+    changed = LOGGING[section] | (keys or {})
+    changed = {key: value for key, value in changed.items() if value is not None}
+    service.logging = LOGGING | {section: changed}
+    if keys is None:
+        del service.logging[section]
+    subject, told, how = service.fault()
+    assert (subject, told) == ("settings", f"[{section}] in {service.folder}/service.ini: {what}")
+    assert how.startswith(mend)
+    start = "import logging.config, sys; logging.config.fileConfig(sys.argv[1])"
+    command = [sys.executable, "-c", start, str(service.folder / "service.ini")]
+    assert b"Traceback" in subprocess.run(command, capture_output=True, check=False).stderr
+
+
+def test_variable_that_is_no_setting_is_told(service, monkeypatch):
+    monkeypatch.setenv("KLANTEN_UNKNOWN", "x")
+    monkeypatch.setenv("KLANTEN_SERVICE_HOST", "10.0.0.1")
+    wrong, found = service.found()
+    assert wrong == []
+    told = [one["what"] for one in found if "environment" in one["what"]]
+    assert told == ["KLANTEN_UNKNOWN in the environment is no setting, and is passed over"]
 
 
 # --- database -----------------------------------------------------------------------------------

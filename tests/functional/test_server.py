@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from klanten.serveroptions import Options
+from klanten.settings import SettingsError
 from tests.conftest import bearer
 from tests.factories import make_klant
 from tests.fouten import assert_fout
+from tests.rights import without_rights
 from tests.servers import ANSWER_SECONDS, Answer, Server, Subjects, answer_on, free_port
 
 INI = """\
@@ -40,10 +43,14 @@ def start(tmp_path: Path, settings: dict[str, str]) -> Iterator[Start]:
     processes = []
 
     def run(
-        patience: str = "30", on: socket.socket | None = None, options: str = ""
+        patience: str = "30",
+        on: socket.socket | None = None,
+        options: str = "",
+        listen: str = "",
+        until: Callable[[], bool] | None = None,
     ) -> tuple[subprocess.Popen[bytes], Server]:
         port = on.getsockname()[1] if on else free_port()
-        listen = f"listen = 127.0.0.1:{port}\n{options}"
+        listen = f"{listen or f'listen = 127.0.0.1:{port}'}\n{options}"
         ini = tmp_path / "server.ini"
         lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
         ini.write_text(INI.format(settings=lines, patience=patience, listen=listen))
@@ -53,8 +60,8 @@ def start(tmp_path: Path, settings: dict[str, str]) -> Iterator[Start]:
         end = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < end and process.poll() is None:
             with contextlib.suppress(OSError):
-                assert server.answers()
-                break
+                if (until or server.answers)():
+                    break
             time.sleep(0.05)
         return process, server
 
@@ -215,22 +222,37 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
 @pytest.mark.parametrize(
     ("option", "line"),
     [
-        ("graceful_timeout = long", "graceful_timeout in [server:main]: 'long' is no number"),
-        ("request_timeout = 1m", "request_timeout in [server:main]: '1m' is no number"),
-        ("thread = 4", "thread in [server:main]: Unknown adjustment 'thread'"),
-        ("threads = four", "threads in [server:main]: invalid literal"),
-        ("trusted_proxy_count = 2", "trusted_proxy_count in [server:main]: trusted_proxy_count"),
-        (
-            "connection_limit = 9999999",
-            "connection_limit in [server:main]: 9999999 connections need",
-        ),
+        ("graceful_timeout = long", "'long' is no number; write for instance 60"),
+        ("request_timeout = 1m", "'1m' is no number; write for instance 60"),
+        ("request_timeout = 0", "must be more than 0; "),
+        ("thread = 4", "Unknown adjustment 'thread'; "),
+        ("threads = four", "'four' is no number; write for instance 4"),
+        ("threads = 0", "'0' is too small; write for instance 4"),
+        ("threads = -1", "'-1' is too small; write for instance 4"),
+        ("max_request_body_size = 1MiB", "'1MiB' is no number; write for instance 1073741824"),
+        ("unix_socket_perms = rw", "'rw' is no number; write for instance 600"),
+        ("trusted_proxy_count = 2", "trusted_proxy_count has no meaning"),
+        ("connection_limit = 9999999", "9999999 connections need"),
+        ("listen =", "is empty; write for instance 127.0.0.1:8080"),
+        ("listen = 127.0.0.1", "'127.0.0.1' has no port; write for instance 127.0.0.1:8080"),
+        ("listen = 127.0.0.1:", "'127.0.0.1:' has no port; write for instance 127.0.0.1:8080"),
+        ("listen = 127.0.0.1:0", "'0' is no port of 1 to 65535; write for instance 8080"),
+        ("listen = 127.0.0.1:99999", "'99999' is no port of 1 to 65535; "),
+        ("listen = [::1]", "'1]' is no port of 1 to 65535; "),
+        ("listen = 127.0.0.1:81 127.0.0.256:82", "'127.0.0.256:82' is no address; "),
+        ("listen = 192.0.2.1:8080", "192.0.2.1:8080: Cannot assign requested address; write an "),
+        ("port = 99999", "'99999' is no port of 1 to 65535; "),
+        ("host = 127.0.0.256", "Invalid host/port specified; "),
+        ("unix_socket = /nowhere/at/all", "/nowhere/at/all: No such file or directory; "),
     ],
 )
 def test_a_wrong_option_stops_the_start_with_one_line(
     tmp_path: Path, settings: dict[str, str], option: str, line: str
 ) -> None:
     ended = ended_with(tmp_path, settings, option)
-    assert ended.stderr.startswith(f"klanten: {line}")
+    name = option.partition(" ")[0]
+    where = f"{name} in [server:main] of {tmp_path}/server.ini: "
+    assert ended.stderr.startswith(f"klanten: {where}{line}")
     assert len(ended.stderr.splitlines()) == 1
     assert ended.returncode != 0
 
@@ -239,12 +261,42 @@ def test_a_port_that_is_taken_stops_the_start_with_one_line(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        listen = f"listen = 127.0.0.1:{taken.getsockname()[1]}"
-        ended = ended_with(tmp_path, settings, listen)
-    last = ended.stderr.splitlines()[-1]
-    assert last.startswith("klanten: listen in [server:main]: Address already in use")
-    assert "Traceback" not in ended.stderr
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = ended_with(tmp_path, settings, f"listen = {address}")
+    assert ended.stderr == (
+        f"klanten: listen in [server:main] of {tmp_path}/server.ini: {address}: "
+        "Address already in use; stop what uses the port, or choose another\n"
+    )
     assert ended.returncode != 0
+
+
+def test_a_port_that_is_for_root_is_told_with_what_to_do(tmp_path: Path) -> None:
+    options = Options.read({"listen": "127.0.0.1:81"}, tmp_path / "a.ini")
+    with without_rights(tmp_path), pytest.raises(SettingsError) as refusal:
+        options.bound()
+    assert str(refusal.value) == (
+        f"listen in [server:main] of {tmp_path}/a.ini: 127.0.0.1:81: "
+        "Permission denied; choose a port above 1023, as those below are for root"
+    )
+
+
+def test_a_server_at_a_unix_socket_answers_and_lets_only_its_user_in(
+    start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "klanten.socket"
+
+    def answers() -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(ANSWER_SECONDS)
+            client.connect(str(path))
+            client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            return client.recv(4096).startswith(b"HTTP/1.0 200 ")
+
+    process, _ = start(listen=f"unix_socket = {path}", until=answers)
+    assert answers()
+    assert path.stat().st_mode & 0o777 == 0o600
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(ANSWER_SECONDS) == 0
 
 
 def ended_with(

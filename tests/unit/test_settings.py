@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import klanten
-from klanten.settings import Settings, SettingsError, environment_name
+from klanten.settings import Settings, SettingsError, environment_name, unknown_variables
+from tests.rights import closed, without_rights
 
 REQUIRED = {"zodbconn.uri": "memory://", "klanten.clients": "clients.ini"}
 EVERY = [field.metadata for field in dataclasses.fields(Settings)]
@@ -150,10 +151,37 @@ def test_the_environment_alone_is_enough():
 
 
 @pytest.mark.parametrize(
-    "name", ["KLANTEN_UNKNOWN", "KLANTEN_JWT_MAXAGE", "KLANTEN_", "ZODBCONN_URI"]
+    ("name", "told"),
+    [
+        ("KLANTEN_UNKNOWN", True),
+        ("KLANTEN_", True),
+        ("ZODBCONN_URI", False),
+        ("KLANTEN_SOURCE_TOKEN", False),
+        ("KLANTEN_SERVICE_HOST", False),
+        ("KLANTEN_SERVICE_PORT_HTTP", False),
+        ("KLANTEN_PORT", False),
+        ("KLANTEN_PORT_8080_TCP", False),
+        ("KLANTEN_PORT_8080_TCP_ADDR", False),
+        ("KLANTEN_CLIENTS_PORT", False),
+    ],
 )
-def test_a_variable_that_names_no_setting_is_ignored(name):
+def test_a_variable_that_names_no_setting_is_passed_over(name, told):
     assert read({name: "x"}) == read()
+    assert unknown_variables({name: "x"}) == [name] * told
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("KLANTEN_JWT_LEWAY", "KLANTEN_JWT_LEEWAY"),
+        ("KLANTEN_JWT_MAXAGE", "KLANTEN_JWT_MAX_AGE"),
+        ("KLANTEN_CLIENT", "KLANTEN_CLIENTS"),
+        ("KLANTEN_ZODB_URI", "KLANTEN_ZODBCONN_URI"),
+    ],
+)
+def test_a_variable_with_the_name_of_a_setting_misspelt_is_refused(name, meant):
+    line = refused({name: "x"})
+    assert line == f"{name} in the environment: is no setting; did you mean {meant}?"
 
 
 @pytest.mark.parametrize("name", ["pyramid.debug_all", "use", "here", "jinja2.filters", "debug"])
@@ -218,7 +246,8 @@ def test_a_wrong_setting_is_named_with_its_file_and_the_mend(name, text):
 
 
 def test_a_wrong_variable_is_named():
-    assert refused({"KLANTEN_JWT_LEEWAY": "x"}).startswith("KLANTEN_JWT_LEEWAY in ")
+    line = refused({"KLANTEN_JWT_LEEWAY": "x"})
+    assert line.startswith("KLANTEN_JWT_LEEWAY in the environment: 'x' is no number; ")
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -291,10 +320,12 @@ def test_here_is_the_folder_of_the_file(ini):
     [
         (INI.replace("memory://", "zeo://h?a=p%40ss"), "zodbconn.uri in {}: a single %"),
         (INI.replace("memory://", "zeo://h?a=p%(x)s"), "zodbconn.uri in {}: a single %"),
-        ("[server:main]\nuse = egg:waitress\n", "in {}: "),
+        ("[server:main]\nuse = egg:waitress\n", "{}: there is no [app:main]; "),
+        (INI.replace("main", "mian"), "{}: there is no [app:main]; "),
+        (INI.replace("egg:klanten", "egg:klante"), "[app:main] in {}: "),
         (INI + INI, "in {}: "),
         ("nonsense", "in {}: "),
-        ("", "in {}: "),
+        ("", "{}: there is no [app:main]; "),
     ],
 )
 def test_an_ini_file_that_can_not_be_read_is_one_line(ini, text, told):
@@ -310,6 +341,19 @@ def test_an_ini_file_that_can_not_be_read_is_one_line(ini, text, told):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nothing\.ini: there is no such file; "):
         Settings.from_ini(tmp_path / "nothing.ini", {})
+
+
+@pytest.mark.parametrize("name", ["klanten.ini", "."])
+def test_a_file_that_is_not_ours_to_read_is_told_with_whom_to_be(ini, name):
+    ini.parent.chmod(0o755)
+    with (
+        closed(ini.parent / name),
+        without_rights(ini.parent),
+        pytest.raises(SettingsError) as refusal,
+    ):
+        Settings.from_ini(ini, {})
+    told = f"{ini}: can't be read (Permission denied); run this as the user of the service"
+    assert str(refusal.value) == told
 
 
 # --- at the start of the application ------------------------------------------------------------

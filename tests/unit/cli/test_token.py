@@ -72,7 +72,7 @@ def test_token_without_a_clients_file_is_refused_in_one_line(ini):
     (ini.parent / "clients.ini").unlink()
     result = run("token", ini, "balie")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"Error: {ini.parent / 'clients.ini'}: ")
+    assert result.stderr.startswith(f"Error: klanten.clients: {ini.parent / 'clients.ini'}: ")
     assert result.stderr.count("\n") == 1
 
 
