@@ -43,11 +43,11 @@ RACES = 4
 # Seconds that a command waits for a server that does not answer.
 TIMEOUT = 10.0
 
-LOST = ClientDisconnected
 SCHEMES = "write file://, zeo:// or postgresql://"
 OTHERS_OF_RELSTORAGE = ("mysql", "oracle", "sqlite")
 """Of these it has drivers too, and of none of them what klanten needs beside a storage."""
 
+LOST = ClientDisconnected
 """Raised when the server went away at any moment, also in the middle of a commit."""
 NO_LOCK = "klanten.no_lock"
 """Set in the environ of a request that waited too long for its turn to write."""
@@ -57,11 +57,11 @@ class DatabaseUnavailable(Exception):
     """The database can't be opened."""
 
 
-class DatabaseBusy(StorageError):
 class UriError(SettingsError):
     """The URI of the database can't be read."""
 
 
+class DatabaseBusy(StorageError):
     """Other writers kept the request waiting for too long."""
 
 
@@ -175,10 +175,6 @@ def file_of(uri: str) -> Path | None:
     return Path(rest.partition("?")[0]) if scheme == "file" else None
 
 
-def _made(make: Callable[[], T]) -> T:
-    """What is made in a new database, at the next try when another process just made it too."""
-    for _ in range(RACES):
-        with contextlib.suppress(ConflictError):
 def closed_folder(file: Path) -> str:
     """Which right on the folders of a file this user lacks, in words; "" for none."""
     for folder in reversed(file.parents):
@@ -194,6 +190,10 @@ def may(path: Path, right: int) -> bool:
     return os.access(path, right, effective_ids=os.access in os.supports_effective_ids)
 
 
+def _made(make: Callable[[], T]) -> T:
+    """What is made in a new database, at the next try when another process just made it too."""
+    for _ in range(RACES):
+        with contextlib.suppress(ConflictError):
             return make()
     return make()
 
@@ -242,12 +242,12 @@ def _with_parameters(uri: str, read_only: bool, timeout: float, serving: bool) -
 
 def _resolve(uri: str) -> tuple[Callable[[], Any], dict[str, Any]]:
     scheme = uri.partition(":")[0]
+    if scheme in OTHERS_OF_RELSTORAGE:
+        raise UriError(f"zodbconn.uri: {scheme}:// is no database for klanten; {SCHEMES}")
     try:
         factory, options = zodburi.resolve_uri(uri)
     except SettingsError as fault:
         raise UriError(str(fault)) from None
-    if scheme in OTHERS_OF_RELSTORAGE:
-        raise UriError(f"zodbconn.uri: {scheme}:// is no database for klanten; {SCHEMES}")
     except ModuleNotFoundError as fault:
         raise UriError(
             f"zodbconn.uri: {scheme} needs the package {fault.name}; "
@@ -258,12 +258,12 @@ def _resolve(uri: str) -> tuple[Callable[[], Any], dict[str, Any]]:
             f"zodbconn.uri: {', '.join(fault.kw)} in the {scheme} URI is no known parameter; "
             "mend it or leave it out"
         ) from None
+    except zodburi.NoResolverForScheme:
+        raise UriError(f"zodbconn.uri: the {scheme} URI can't be read; {SCHEMES}") from None
     except Exception as fault:  # each resolver has errors of its own
         raise UriError(
             f"zodbconn.uri: the {scheme} URI can't be read ({type(fault).__name__}); "
             "write for instance file:///path/to/klanten.fs"
-    except zodburi.NoResolverForScheme:
-        raise UriError(f"zodbconn.uri: the {scheme} URI can't be read; {SCHEMES}") from None
         ) from None
     # zodburi fills in the defaults of ZODB, so ask the URI itself what was chosen
     if "connection_cache_size" not in uri:
@@ -296,11 +296,11 @@ def _server_mend(fault: Exception) -> str:
     return "mend the URI or start its server"
 
 
+OWN = "let the user of this service own it, and run this as that user"
 FILE_MENDS = {
     errno.ENOENT: "name the right file, or start the server, which makes a new one",
     errno.EISDIR: "name a file in it",
     errno.ENOSPC: "make room",
-OWN = "let the user of this service own it, and run this as that user"
 }
 
 
