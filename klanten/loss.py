@@ -23,7 +23,7 @@ def lost(file: Path) -> str:
 
     ZODB takes the half of a transaction that a crash leaves at the end for what it is. It would
     also pass over the loss of whole ones, and go on with what was there long ago. But its index
-    remembers how long the file was.
+    remembers how long the file was when that was written.
     """
     try:
         size, remembered = file.stat().st_size, _remembered(file)
@@ -33,7 +33,8 @@ def lost(file: Path) -> str:
         return ""
     if not is_database or remembered <= size:
         return ""
-    return f"{file} was cut off: it had {remembered:,} bytes, and has {size:,}; restore a backup"
+    bytes_ = f"at least {remembered:,} bytes, and has {size:,}"
+    return f"{file} was cut off: it had {bytes_}; restore a backup"
 
 
 def _remembered(file: Path) -> int:

@@ -26,6 +26,7 @@ from ZODB.FileStorage.FileStorage import FileStorageFormatError
 from ZODB.POSException import ConflictError, POSError, ReadOnlyError, StorageError
 
 from .evolve import check_version
+from .loss import lost
 from .model.root import Root, bootstrap
 from .settings import SettingsError
 from .zeo import disconnect, keep_fresh, number_anew
@@ -138,6 +139,9 @@ def open_database(
     """
     uri = _with_parameters(uri, read_only, timeout, serving)
     factory, options = _resolve(uri)
+    file = file_of(uri)
+    if file is not None and (loss := lost(file)):
+        raise DatabaseUnavailable(f"zodbconn.uri: {loss}")
     try:
         return _made(partial(_open, factory, options))
     except Exception as fault:

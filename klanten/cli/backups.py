@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
-from ..settings import Settings
-from ..storage import bare_storage, file_of, open_database, require_driver
+from ..settings import Settings, SettingsError
+from ..storage import DatabaseUnavailable, bare_storage, file_of, open_database, require_driver
 from ..transfer.transactions import reading
 from ..upkeep import backup as backups
 from ..upkeep import moving
+from ..upkeep.mends import mend_of
 from .databases import opened, quiet
 from .output import Unusable, json_option, metered, say
+
+TARGET = "TARGET"
 
 ini_argument = click.argument("ini", type=click.Path(path_type=Path))
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
@@ -26,7 +29,8 @@ def _failures() -> Iterator[None]:
         raise Unusable(str(fault)) from fault
     except OSError as fault:
         where = f"{fault.filename}: " if fault.filename else ""
-        raise Unusable(f"{where}{fault.strerror or fault}; mend that and run it again") from fault
+        mend = mend_of(fault) or "mend that and run it again"
+        raise Unusable(f"{where}{fault.strerror or fault}; {mend}") from fault
 
 
 @click.command()
@@ -65,25 +69,42 @@ def restore(ini: Path, folder: Path, as_json: bool) -> None:
     say(result, f"restored, {result['size'] / 1e6:,.1f} MB; now run klanten verify {ini}", as_json)
 
 
+class NoTarget(Unusable):
+    """The database to copy to can't be opened."""
+
+    exit_code = 3
+
+
+@contextlib.contextmanager
+def _target() -> Iterator[None]:
+    """A fault of the URI that is given to the command, under its name there."""
+    try:
+        yield
+    except (SettingsError, DatabaseUnavailable) as fault:
+        kind = NoTarget if isinstance(fault, DatabaseUnavailable) else Unusable
+        raise kind(str(fault).replace("zodbconn.uri", TARGET, 1)) from fault
+
+
 @click.command()
 @ini_argument
-@click.argument("to_uri")
+@click.argument("to_uri", metavar=TARGET)
 @json_option
 def copy_database(ini: Path, to_uri: str, as_json: bool) -> None:
-    """Copy the database of the ini file to TO_URI, an empty one, with everything in it.
+    """Copy the database of the ini file to the URI TARGET, an empty one, with everything in it.
 
     Stop the server first: what it writes meanwhile would stay behind. The copy is compared with
-    the original, every klant and every line of every audittrail. Then put TO_URI into the ini
+    the original, every klant and every line of every audittrail. Then put TARGET into the ini
     file (there each percent sign is doubled, here it is not).
     """
     settings = Settings.from_ini(ini)
-    require_driver(to_uri)
+    with _target():
+        require_driver(to_uri)
     with _failures(), opened(settings) as source:
         with reading(source):
             pass  # it holds klanten, of whatever version
-        with bare_storage(to_uri) as target, metered() as meter:
+        with _target(), bare_storage(to_uri) as target, metered() as meter:
             moving.copy(source.storage, target, meter.show)
-        with contextlib.closing(open_database(to_uri)) as target, metered() as meter:
+        with _target(), contextlib.closing(open_database(to_uri)) as target, metered() as meter:
             before = moving.digest(source, meter.show)
             after = moving.digest(target, meter.show)
     if before != after:

@@ -1,7 +1,6 @@
 """Opening the database for a command: whatever it breaks on is one line for the operator."""
 
 import contextlib
-import errno
 import logging
 import traceback
 from collections.abc import Iterator
@@ -10,13 +9,13 @@ from pathlib import Path
 from ZODB.POSException import POSError
 
 from ..evolve import check_version
+from ..loss import absent
 from ..model.root import Root
 from ..settings import Settings
 from ..storage import Database, DatabaseUnavailable, file_of, open_database
 from ..transfer.transactions import reading
-from ..upkeep.loss import absent, lost
+from ..upkeep.mends import mend_of
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 STORAGES = frozenset({"ZODB", "ZEO", "relstorage"})
 
 
@@ -30,7 +29,7 @@ def opened(settings: Settings, *, read_only: bool = False, new: bool = False) ->
     """
     file = file_of(settings.database_uri)
     if file is not None:
-        refuse_broken(file, new)
+        refuse_absent(file, new)
     with quiet():
         database = open_database(
             settings.database_uri, read_only=read_only, timeout=settings.database_timeout
@@ -42,21 +41,16 @@ def opened(settings: Settings, *, read_only: bool = False, new: bool = False) ->
                 raise
             reason = " ".join(str(fault).split())
             what = f"the database fails ({type(fault).__name__}): {reason}"
-            raise DatabaseUnavailable(f"zodbconn.uri: {what}; {_mend(fault)}") from fault
+            mend = mend_of(fault) or "if that does not pass, restore a backup"
+            raise DatabaseUnavailable(f"zodbconn.uri: {what}; {mend}") from fault
         finally:
             # on a full disk this may fail once more, with nothing left to lose
             with contextlib.suppress(OSError):
                 database.close()
 
 
-def _mend(fault: Exception) -> str:
-    if isinstance(fault, OSError) and fault.errno in NO_ROOM:
-        return "make room, and run it again"
-    return "if that does not pass, restore a backup"
-
-
-def refuse_broken(file: Path, new: bool = False) -> None:
-    """Refuse the file of a database that is not there, unless it may be `new`, or is cut off.
+def refuse_absent(file: Path, new: bool = False) -> None:
+    """Refuse the file of a database that is not there, unless it may be `new`.
 
     Raises `DatabaseUnavailable`.
     """
@@ -65,8 +59,6 @@ def refuse_broken(file: Path, new: bool = False) -> None:
             f"zodbconn.uri: {file}: {what}; name the right file, restore a backup, or start the "
             "server, which makes a new database"
         )
-    if loss := lost(file):
-        raise DatabaseUnavailable(f"zodbconn.uri: {loss}")
 
 
 def _is_of(database: Database, fault: Exception) -> bool:
@@ -79,8 +71,8 @@ def _is_of(database: Database, fault: Exception) -> bool:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """What ZODB logs of an odd file is said by the error, or is nothing for an operator."""
-    loggers = [logging.getLogger(name) for name in ("ZODB", "txn")]
+    """What storages log of an odd file or a server is said by the error, or is nothing."""
+    loggers = [logging.getLogger(name) for name in (*STORAGES, "txn")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from ..evolve import check_version
+from ..loss import absent
 from ..model.audittrail import Actie, Bewerking
 from ..outgoing.door import Door
 from ..outgoing.services import Services
@@ -25,7 +26,6 @@ from ..transfer.importing import Import, Summary
 from ..transfer.lines import Checker
 from ..transfer.table import NoTable
 from ..transfer.transactions import Rehearsal, Transactions, reading
-from ..upkeep.loss import absent
 from .databases import opened
 from .files import PIPE, format_of, format_option, rejected_to
 from .output import Unusable, interruptible, json_option, metered, say

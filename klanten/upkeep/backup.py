@@ -4,21 +4,34 @@ Both are made while the server runs. A folder holds any number of backups; what 
 newest, and only in an empty place.
 """
 
+import fcntl
+import logging
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 from ZODB.scripts import repozo
 
 from ..storage import DatabaseUnavailable, file_of
 
+log = logging.getLogger(__name__)
+
 DUMP = "klanten-{:%Y-%m-%d-%H-%M-%S}.dump"
+PIECES = frozenset({".fs", ".deltafs"})
+SUFFIXES = PIECES | {".dump"}
+LISTED = frozenset({".fs", ".dat"})
+"""A whole backup of a file, and the list of its pieces."""
+MOMENT = r"\d{4}(-\d\d){5}"
+PART = re.compile(rf"tmp\.tmp|klanten-{MOMENT}\.partial")
+INDEX = re.compile(rf"{MOMENT}\.index")
 
 
 class BackupFailed(Exception):
@@ -29,11 +42,18 @@ def backup(uri: str, folder: Path, full: bool = False) -> dict[str, Any]:
     """Make a backup of the database behind a URI.
 
     Of a file the first is whole, and the next ones hold what was added, unless `full`, or the file
-    was packed, or something is missing in the folder. Returns the `file` that was made, None when
-    nothing was added, and its `size`.
+    was packed, or something is missing in the folder. What a backup that was killed left behind is
+    removed. Returns the `file` that was made, None when nothing was added, and its `size`.
     Raises `BackupFailed`.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(folder) as alone:
+        if alone:
+            _remove_leftovers(folder)
+        return _made(uri, folder, full)
+
+
+def _made(uri: str, folder: Path, full: bool) -> dict[str, Any]:
     before = set(folder.iterdir())
     file = file_of(uri)
     if file is not None:
@@ -54,9 +74,45 @@ def backup(uri: str, folder: Path, full: bool = False) -> dict[str, Any]:
     }
 
 
-SUFFIXES = frozenset({".fs", ".deltafs", ".dump"})
-LISTED = frozenset({".fs", ".dat"})
-"""A whole backup of a file, and the list of its pieces."""
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Keep other backups out of a folder; gives whether that can be done: not on every network.
+
+    Raises `BackupFailed` when one is at work there.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield _locked(handle, folder)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int, folder: Path) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BackupFailed(
+            f"{folder}: another backup is being made there; wait for it, or give another folder"
+        ) from None
+    except OSError:
+        return False
+    return True
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what only a backup that was killed leaves: parts, and indexes of nothing."""
+    left = sorted(filter(_is_left, folder.iterdir()))
+    for path in left:
+        path.unlink()
+    if left:
+        names = ", ".join(path.name for path in left)
+        log.warning("a backup was cut off; what it left is removed: %s", names)
+
+
+def _is_left(path: Path) -> bool:
+    if INDEX.fullmatch(path.name):
+        return not any(path.with_suffix(suffix).exists() for suffix in PIECES)
+    return PART.fullmatch(path.name) is not None
 
 
 def restore(uri: str, folder: Path) -> dict[str, Any]:
@@ -150,6 +206,8 @@ def _repozo(*arguments: str) -> None:
     try:
         repozo.main(list(arguments))
     except SystemExit as end:
+        if isinstance(end.__context__, OSError):
+            raise end.__context__ from None
         if end.code:
             raise BackupFailed(f"repozo: {end.code}; nothing was changed") from None
     except OSError:
@@ -169,11 +227,13 @@ def _dump(uri: str, target: Path) -> None:
     with _client(uri) as (environment, name):
         _has_tables(uri)  # it can be opened, or the fault is told as for every command
         try:
-            _run("pg_dump", "--format=custom", f"--file={partial}", name, environment=environment)
+            # by way of a pipe, so that pg_dump ends when this process does
+            with partial.open("wb") as file:
+                _run("pg_dump", "--format=custom", name, environment=environment, to=file)
+                os.fsync(file.fileno())
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-    partial.chmod(0o600)
     partial.rename(target)
 
 
@@ -240,11 +300,37 @@ def _has_tables(uri: str) -> bool:
         connection.close()
 
 
-def _run(program: str, *arguments: str, environment: dict[str, str]) -> None:
+def _run(
+    program: str, *arguments: str, environment: dict[str, str], to: IO[bytes] | None = None
+) -> None:
+    """Run a program of PostgreSQL; what it prints goes to a file."""
     if shutil.which(program, path=environment.get("PATH")) is None:
         raise BackupFailed(f"{program} is not on the PATH; install the client of PostgreSQL")
-    ended = subprocess.run(
-        [program, *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    if ended.returncode:
-        raise BackupFailed(f"{program}: {' '.join(ended.stderr.split())[:500]}")
+    with (
+        tempfile.TemporaryFile() as told,
+        subprocess.Popen(
+            [program, *arguments],
+            # its words are read here
+            env=environment | {"LC_ALL": "C"},
+            stdout=subprocess.PIPE,
+            stderr=told,
+        ) as running,
+    ):
+        assert running.stdout is not None
+        shutil.copyfileobj(running.stdout, to or told)
+        status = running.wait()
+        told.seek(0)
+        reason = " ".join(told.read().decode(errors="replace").split())
+    if status:
+        raise BackupFailed(f"{program}: {reason[:500]}{_mend(program, reason)}")
+
+
+def _mend(program: str, reason: str) -> str:
+    """What to do about a fault of a program of PostgreSQL, where that is known."""
+    if any(words in reason for words in OLDER):
+        return f"; install a {program} of the major version of the server, or newer"
+    return ""
+
+
+OLDER = ("server version mismatch", "unsupported version")
+"""What programs of PostgreSQL say of a server, or of a backup, that is newer than they are."""

@@ -18,6 +18,7 @@ from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
 from typing import Any
 
 from ..storage import Database
+from .mends import mend_of
 from .tasks import TASKS
 
 log = logging.getLogger(__name__)
@@ -128,10 +129,17 @@ class Conversation(StreamRequestHandler):
         except Exception as fault:
             log.exception("a task for a command failed")
             with contextlib.suppress(OSError):
-                self._send({"error": f"{type(fault).__name__}: {' '.join(str(fault).split())}"})
+                self._send({"error": _told(fault)})
 
     def _send(self, answer: dict[str, Any]) -> None:
         self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+def _told(fault: Exception) -> str:
+    """A fault in one line, with what to do about it where that is known."""
+    reason = f"{type(fault).__name__}: {' '.join(str(fault).split())}"
+    mend = mend_of(fault)
+    return f"{reason}; {mend}" if mend else reason
 
 
 class News:

@@ -40,7 +40,8 @@ class Counted:
 def copy(source: Any, target: Any, progress: Progress = lambda count: None) -> None:
     """Copy every object of a storage to one in which nothing is yet. Raises `CopyFailed`."""
     if any(True for _ in target.iterator()):
-        raise CopyFailed("there is something in that database already; make a new one")
+        name = target.getName()
+        raise CopyFailed(f"TARGET: there is something in {name} already; make a new one")
     target.copyTransactionsFrom(Counted(source, progress))
 
 

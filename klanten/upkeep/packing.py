@@ -3,8 +3,10 @@
 import logging
 import threading
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from ZODB import DB
+from ZODB.FileStorage import FileStorage
 
 from ..execution import write_lock
 from ..settings import TimeOfDay
@@ -18,11 +20,21 @@ def pack(database: DB, days: float) -> dict[str, str]:
 
     Returns the moment at which it was `packed`, which the database remembers too.
     """
+    _forget_index(database)
     database.pack(days=days)
     moment = datetime.now().astimezone().isoformat(timespec="seconds")
     with write_lock, tree(database, "klanten pack") as root:
         root.packed = moment
     return {"packed": moment}
+
+
+def _forget_index(database: DB) -> None:
+    """Remove the index of a file, which the pack writes anew when it is done.
+
+    It remembers the length of before: after a crash in between, the packed file seems cut off.
+    """
+    if isinstance(database.storage, FileStorage):
+        Path(f"{database.storage.getName()}.index").unlink(missing_ok=True)
 
 
 class Packer:

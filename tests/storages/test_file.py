@@ -52,6 +52,28 @@ def test_a_file_is_free_again_when_its_server_was_killed(uri: str, settings: dic
     open_database(uri).close()
 
 
+def test_a_file_whose_pack_was_killed_at_its_end_is_not_taken_for_cut_off(uri: str):
+    script = (
+        "import os, sys\n"
+        "from ZODB.FileStorage import FileStorage\n"
+        "from klanten.storage import open_database, tree\n"
+        "from klanten.upkeep.packing import pack\n"
+        "for _ in range(2):\n"
+        "    database = open_database(sys.argv[1])\n"
+        "    with tree(database) as root:\n"
+        "        root.secret = b'x' * 100_000 + os.urandom(8)\n"
+        "    database.close()\n"
+        "database = open_database(sys.argv[1])\n"
+        "FileStorage._save_index = lambda storage: os._exit(9)\n"
+        "pack(database, 0)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, uri], check=False)
+    assert killed.returncode == 9
+    file = Path(uri.removeprefix("file://"))
+    assert file.stat().st_size < file.with_name("klanten.fs.old").stat().st_size
+    open_database(uri).close()
+
+
 def test_a_served_file_is_read_as_it_is_at_that_moment(app: webtest.TestApp, uri: str):
     app.post_json(KLANTEN, make_klant())
     database = open_database(uri, read_only=True)
