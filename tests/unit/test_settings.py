@@ -366,6 +366,7 @@ def test_a_file_that_is_not_ours_to_read_is_told_with_whom_to_be(ini, name):
         {"klanten.unknown": "x"},
         {"klanten.clients": "/nowhere/clients.ini"},
         {"zodbconn.uri": "nonsense://x"},
+        {"zodbconn.uri": "mysql://x"},
         {"zodbconn.uri": "file:///nowhere/at/all/klanten.fs"},
     ],
 )
@@ -376,11 +377,25 @@ def test_what_is_to_be_mended_stops_the_start_with_one_line(settings, changed):
             **(settings | {"zodbconn.uri": "memory://"} | changed),
         )
     line = str(stop.value)
-    assert line.startswith("klanten: ")
+    [name] = changed
+    assert line.startswith(f"klanten: {name} in /etc/klanten/production.ini: ")
     assert len(line.splitlines()) == 1
-    assert any(name in line for name in changed) or any(
-        text.removeprefix("file://") in line for text in changed.values()
-    )
+
+
+def test_what_is_to_be_mended_in_the_environment_is_told_as_such(settings, monkeypatch):
+    monkeypatch.setenv("KLANTEN_CLIENTS", "/nowhere/clients.ini")
+    with pytest.raises(SystemExit) as stop:
+        klanten.main({"__file__": "/a.ini"}, **(settings | {"zodbconn.uri": "memory://"}))
+    told = "klanten: KLANTEN_CLIENTS in the environment: /nowhere/clients.ini: "
+    assert str(stop.value).startswith(told)
+
+
+def test_a_variable_that_is_passed_over_is_told_in_the_log(settings, monkeypatch, caplog):
+    monkeypatch.setenv("KLANTEN_UNKNOWN", "x")
+    monkeypatch.setenv("KLANTEN_PORT", "tcp://10.0.0.1:80")
+    klanten.main({}, **(settings | {"zodbconn.uri": "memory://"})).registry.database.close()
+    told = [line.getMessage() for line in caplog.records if "environment" in line.getMessage()]
+    assert told == ["KLANTEN_UNKNOWN in the environment is no setting, and was passed over"]
 
 
 def test_the_variables_of_this_process_count(monkeypatch):
