@@ -80,7 +80,8 @@ def free_address(ini: Path) -> str:
     except OSError as fault:
         taken = "is taken" if fault.errno == errno.EADDRINUSE else f"can't be had ({fault})"
         raise SettingsError(
-            f"listen in {ini}: {listen} {taken}; stop what runs there, or choose another port"
+            f"listen in {ini}: {listen} {taken}; stop what runs there, or choose another port in "
+            f"{ini}"
         ) from fault
     return f"http://{listen}"
 

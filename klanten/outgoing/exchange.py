@@ -88,7 +88,9 @@ class Dialler:
         exchange.dialled = True
         found = self._look_up(host, port, exchange)
         right = [entry for entry in found if self.may_connect(str(entry[-1][0]))]
-        failure: OSError = AddressRefused("the host has no public address")
+        failure: OSError = AddressRefused(
+            "the host has no public address; klanten.subject.allow_networks can allow its network"
+        )
         for left, (family, *_, address) in zip(range(len(right), 0, -1), right, strict=True):
             wire = Wire(family, socket.SOCK_STREAM)
             try:

@@ -39,10 +39,18 @@ class Counted:
 
 def copy(source: Any, target: Any, progress: Progress = lambda count: None) -> None:
     """Copy every object of a storage to one in which nothing is yet. Raises `CopyFailed`."""
-    if any(True for _ in target.iterator()):
+    if not _is_empty(target):
         name = target.getName()
         raise CopyFailed(f"TARGET: there is something in {name} already; make a new one")
     target.copyTransactionsFrom(Counted(source, progress))
+
+
+def _is_empty(storage: Any) -> bool:
+    found = storage.iterator()
+    empty = next(iter(found), None) is None
+    # that of a file keeps it open; that of ZEO can't be closed
+    getattr(found, "close", lambda: None)()
+    return empty
 
 
 def digest(database: DB, progress: Progress = lambda count: None) -> dict[str, Any]:

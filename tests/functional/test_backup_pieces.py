@@ -1,5 +1,8 @@
 """A backup of a file in pieces: one that is missing or changed is told before anything is done."""
 
+import fcntl
+import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +11,7 @@ import pytest
 
 from tests.factories import make_klant
 from tests.operator import Operator, only_line
+from tests.rights import closed, without_rights
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +135,60 @@ def test_the_next_backup_after_a_loss_is_whole(
     lose_database(operator)
     assert operator.run("restore", backups).exit_code == 0
     assert operator.klanten() == klanten
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+@pytest.mark.parametrize("number", [0, 3, "list"])
+def test_a_piece_that_this_user_may_not_read_is_told_with_what_to_do(
+    operator: Operator, backups: Path, command: str, number: int | str
+) -> None:
+    lost = next(backups.glob("*.dat")) if isinstance(number, str) else piece(backups, number)
+    operator.fill(make_klant())
+    if command == "restore":
+        lose_database(operator)
+    for path in (operator.folder, backups, *operator.folder.glob("*"), *backups.glob("*")):
+        path.chmod(0o777)
+    with closed(lost), without_rights(operator.folder):
+        line = only_line(operator.run(command, backups), 2)
+    assert f"{lost}: Permission denied; let the user of the service own it" in line
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next_one_and_told(
+    operator: Operator, backups: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = set(backups.iterdir())
+    left = ("2026-11-24-20-00-00.index", "tmp.tmp", "klanten-2026-11-24-20-00-00.partial")
+    kept = ("klanten.fs.index", "2026.index", "other.partial", "notes.tmp")
+    for name in (*left, *kept):
+        (backups / name).write_text("")
+    with caplog.at_level(logging.WARNING):
+        assert operator.json("backup", backups)["file"] is None
+    assert {path.name for path in set(backups.iterdir()) - before} == set(kept)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"a backup was cut off; what it left is removed: {left[0]}, {left[2]}, {left[1]}"
+    ]
+
+
+def test_two_backups_do_not_meet_in_a_folder(operator: Operator, backups: Path) -> None:
+    (backups / "tmp.tmp").write_text("of the other one")
+    other = os.open(backups, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    try:
+        line = only_line(operator.run("backup", backups), 2)
+    finally:
+        os.close(other)
+    assert "another backup is being made there; wait for it" in line
+    assert (backups / "tmp.tmp").exists()
+    assert operator.run("backup", backups).exit_code == 0
+
+
+def test_where_a_folder_can_not_be_locked_a_backup_is_made_and_nothing_removed(
+    operator: Operator, backups: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("as on some networks")
+
+    (backups / "klanten-2026-11-24-20-00-00.partial").write_text("perhaps of another one")
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert operator.run("backup", backups).exit_code == 0
+    assert (backups / "klanten-2026-11-24-20-00-00.partial").exists()

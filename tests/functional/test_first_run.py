@@ -155,7 +155,7 @@ def test_make_serve_on_a_taken_port_says_so_in_one_line(serving, port):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"Error: listen in development.ini: 127.0.0.1:{port} is taken; "
-        "stop what runs there, or choose another port\n"
+        "stop what runs there, or choose another port in development.ini\n"
     )
 
 
@@ -241,6 +241,11 @@ def test_the_tour_puts_the_backup_back_and_finds_nothing_new_in_the_file(answers
     assert restored.startswith("restored, ")
     assert re.fullmatch(r"[1-9]\d* klanten, 0 differences", verified)
     assert " 0 created, 0 updated, " in imported
+
+
+def test_the_tour_puts_the_backup_back_another_time(answers, serving):
+    restored, *_ = in_the_shell(tour()[8], serving.folder).splitlines()
+    assert restored.startswith("restored, ")
 
 
 def test_the_tour_deletes_the_klant(answers):

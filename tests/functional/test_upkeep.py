@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import stat
 from collections.abc import Callable
 from datetime import datetime
@@ -188,6 +189,20 @@ def test_a_served_database_is_packed_by_its_server(filled: webtest.TestApp, run:
     assert filled.app.registry.database.getSize() < before
     assert json.loads(run("stats", "--json").stdout)["lastPack"]
     assert filled.get("/api/v1/klanten").json["count"] == 13
+
+
+def test_a_full_disk_of_the_server_is_told_with_what_to_do(
+    filled: webtest.TestApp, run: Run
+) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most))
+    try:
+        result = run("pack", "--days", "0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert (result.exit_code, result.stdout) == (3, "")
+    [line] = result.stderr.splitlines()
+    assert "klanten.fs open: OSError: [Errno 27] File too large; make room" in line
 
 
 def test_a_database_that_nobody_serves_is_packed_and_mended_by_the_command(

@@ -1,7 +1,11 @@
 """Backups and copies: of a file and of PostgreSQL, put back and compared."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +15,9 @@ from click.testing import CliRunner, Result
 
 from klanten.cli import klanten
 from tests.factories import make_klant, make_person
-from tests.storages.servers import Postgres, Zeo
+from tests.storages.servers import Postgres, Zeo, until
 
+KLANTEN = Path(sys.executable).with_name("klanten")
 MakeApp = Callable[..., webtest.TestApp]
 
 
@@ -195,10 +200,118 @@ def test_postgresql_that_can_not_be_reached_is_told_in_one_line(
         "restore": [str(tmp_path / "backups")],
     }
     here = spoil(postgres.new_database("reached"))
-    result = run(command, ini(tmp_path, settings, here), *arguments.get(command, []))
-    assert (result.exit_code, result.stdout) == (3, "")
+    # as a process of its own: what a library logs is seen only there
+    words = [command, ini(tmp_path, settings, here), *arguments.get(command, [])]
+    result = subprocess.run([KLANTEN, *words], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (3, "")
     [line] = result.stderr.splitlines()
     assert line.startswith("Error: zodbconn.uri: ")
     assert told in line
     assert not (tmp_path / "out.jsonl").exists()
     assert [path.name for path in (tmp_path / "backups").iterdir()] == ["one.dump"]
+
+
+def no_password(uri: str) -> str:
+    return re.sub(r":[^:@]+@", ":%@", uri)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told", "status"),
+    [
+        (with_another_password, "password authentication failed", 3),
+        (no_password, "can't be read", 2),
+        (lambda uri: "file:///nowhere/at/all/klanten.fs", "there is no folder", 3),
+        (lambda uri: "nothing://", "can't be read", 2),
+    ],
+)
+def test_a_target_of_a_copy_that_can_not_be_used_is_told_as_such(
+    make_app: MakeApp,
+    tmp_path: Path,
+    settings: dict[str, str],
+    postgres: Postgres,
+    file: str,
+    spoil: Callable[[str], str],
+    told: str,
+    status: int,
+) -> None:
+    make_app(zodbconn__uri=file).app.registry.database.close()
+    target = spoil(postgres.new_database("target"))
+    result = run("copy-database", ini(tmp_path, settings, file), target)
+    assert (result.exit_code, result.stdout) == (status, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: TARGET: ")
+    assert told in line
+    assert "TARGET" in run("copy-database", "--help").stdout
+
+
+def test_a_target_that_is_not_empty_is_named(
+    make_app: MakeApp, tmp_path: Path, settings: dict[str, str], file: str, postgres: Postgres
+) -> None:
+    there, other = postgres.new_database("taken"), f"file://{tmp_path}/other.fs"
+    for uri in (file, there, other):
+        make_app(zodbconn__uri=uri).app.registry.database.close()
+    for uri, name in ((there, "PostgreSQL taken at 127.0.0.1"), (other, f"{tmp_path}/other.fs")):
+        result = run("copy-database", ini(tmp_path, settings, file), uri)
+        assert result.exit_code == 2
+        assert result.stderr == (
+            f"Error: TARGET: there is something in {name} already; make a new one\n"
+        )
+
+
+def stand_in(folder: Path, script: str) -> str:
+    """A PATH on which a script stands in for pg_dump."""
+    program = folder / "bin" / "pg_dump"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return f"{program.parent}:{os.environ['PATH']}"
+
+
+def test_a_killed_backup_of_postgresql_takes_pg_dump_along_and_leaves_nothing_for_long(
+    make_app: MakeApp,
+    tmp_path: Path,
+    settings: dict[str, str],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uri = postgres.new_database("killed")
+    make_app(zodbconn__uri=uri)
+    own, backups = ini(tmp_path, settings, uri), tmp_path / "backups"
+    path = stand_in(tmp_path, f"echo $$ > {tmp_path}/pid; exec yes")
+    backup = subprocess.Popen([KLANTEN, "backup", own, backups], env=os.environ | {"PATH": path})
+    until(lambda: any(part.stat().st_size for part in backups.glob("*.partial")), "a part")
+    backup.send_signal(signal.SIGKILL)
+    backup.wait()
+    pid = (tmp_path / "pid").read_text().strip()
+    until(lambda: not is_alive(pid), "the end of pg_dump")
+    [part] = backups.iterdir()
+    monkeypatch.setenv("PATH", str(postgres.programs), prepend=":")
+    done = subprocess.run([KLANTEN, "backup", own, backups], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr == f"a backup was cut off; what it left is removed: {part.name}\n"
+    [made] = backups.iterdir()
+    assert (made.suffix, made.stat().st_mode & 0o777) == (".dump", 0o600)
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_pg_dump_that_is_older_than_the_server_is_told_with_what_to_install(
+    tmp_path: Path,
+    settings: dict[str, str],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = "pg_dump: error: aborting because of server version mismatch"
+    monkeypatch.setenv("PATH", stand_in(tmp_path, f"echo '{words}' >&2; exit 1"))
+    own = ini(tmp_path, settings, postgres.new_database("newer"))
+    result = run("backup", own, str(tmp_path / "backups"))
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"Error: pg_dump: {words}; install a pg_dump of the major version of the server, or newer\n"
+    )
+    assert not list((tmp_path / "backups").iterdir())

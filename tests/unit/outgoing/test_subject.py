@@ -15,7 +15,7 @@ from klanten.outgoing.subject import SubjectCheck
 SHORT = 0.5
 LONG = 60
 
-NOT_PUBLIC = "the host has no public address"
+NOT_PUBLIC = "the host has no public address; klanten.subject.allow_networks can allow its network"
 
 #: Ways to write 127.0.0.1; the C library understands them all.
 LOOPBACK_SPELLINGS = [
