@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
@@ -160,7 +160,8 @@ def gap(folder: Path) -> str:
     if not newest:
         return ""
     if not pieces.is_file():
-        return f"{pieces} is missing: put it back, or move {newest}.fs away if it was cut off"
+        whole = pieces.with_suffix(".fs")
+        return f"{pieces} is missing: put it back, or move {whole} away if it was cut off"
     try:
         listed = [Piece.of(line) for line in pieces.read_text().splitlines()]
     except ValueError:
@@ -198,7 +199,9 @@ def _stray(folder: Path, listed: list[Piece]) -> str:
 
 def _await_new_second(backups: set[Path]) -> None:
     """repozo names a backup after its second, and at a restore overlooks one that shares it."""
-    while any(path.stem == f"{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}" for path in backups):
+    stems = {path.stem for path in backups}
+    # by the clock of repozo: on that of `datetime` a second begins some milliseconds earlier
+    while time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime()) in stems:
         time.sleep(0.05)
 
 

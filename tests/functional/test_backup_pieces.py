@@ -20,7 +20,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Path:
     operator = Operator(tmp_path_factory.mktemp("kept"), new_database)
     for _ in range(4):
         operator.fill(make_klant())
-        assert operator.run("backup", operator.folder / "backups").exit_code == 0
+        made = operator.run("backup", operator.folder / "backups")
+        assert made.exit_code == 0, made.output
     return operator.folder
 
 
@@ -192,3 +193,52 @@ def test_where_a_folder_can_not_be_locked_a_backup_is_made_and_nothing_removed(
     monkeypatch.setattr(fcntl, "flock", refuse)
     assert operator.run("backup", backups).exit_code == 0
     assert (backups / "klanten-2026-11-24-20-00-00.partial").exists()
+
+
+@pytest.mark.parametrize("pieces", [4, 2])
+def test_an_older_backup_is_put_back_from_a_copy_of_its_set(
+    operator: Operator, backups: Path, tmp_path: Path, pieces: int
+) -> None:
+    """As docs/operate.md tells it, also for a moment within the set."""
+    older = sorted(backups.iterdir())
+    operator.fill(make_klant())
+    assert operator.run("backup", backups, "--full").exit_code == 0
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    left_out = {piece(backups, number) for number in range(pieces, 4)}
+    for path in older:
+        if path not in left_out:
+            shutil.copy(path, copy)
+    [listed] = copy.glob("*.dat")
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[:pieces]))
+    lose_database(operator)
+    assert operator.run("restore", copy).exit_code == 0
+    assert operator.run("verify").exit_code == 0
+    assert len(operator.klanten()) == pieces
+
+
+def test_older_sets_may_be_deleted(operator: Operator, backups: Path) -> None:
+    older = list(backups.iterdir())
+    operator.fill(make_klant())
+    assert operator.run("backup", backups, "--full").exit_code == 0
+    for path in older:
+        path.unlink()
+    operator.fill(make_klant())
+    assert operator.json("backup", backups)["file"].endswith(".deltafs")
+    lose_database(operator)
+    assert operator.run("restore", backups).exit_code == 0
+    assert len(operator.klanten()) == 6
+
+
+def test_when_the_newest_whole_backup_was_cut_off_the_one_before_it_is_put_back(
+    operator: Operator, backups: Path
+) -> None:
+    operator.fill(make_klant())
+    whole = Path(operator.json("backup", backups, "--full")["file"])
+    whole.with_suffix(".dat").unlink()
+    lose_database(operator)
+    line = only_line(operator.run("restore", backups), 2)
+    assert f"move {whole} away if it was cut off" in line
+    whole.unlink()
+    assert operator.run("restore", backups).exit_code == 0
+    assert len(operator.klanten()) == 4

@@ -16,6 +16,7 @@ import requests
 import trustme
 import yaml
 
+from klanten.settings import Settings
 from tests.conftest import bearer
 from tests.factories import make_klant
 from tests.servers import ANSWER_SECONDS, free_port
@@ -192,6 +193,38 @@ def test_a_rolling_restart_under_load_loses_no_request(site: Site) -> None:
         caller.join()
     assert len(statuses) > 20
     assert set(statuses) == {200, 201}
+
+
+@pytest.mark.program("systemd-analyze")
+def test_systemd_knows_every_directive_of_the_units(tmp_path: Path) -> None:
+    programs = str(Path(sys.executable).parent)
+    for unit in (DEPLOY / "systemd").iterdir():
+        text = unit.read_text().replace("/opt/klanten/bin", programs)
+        (tmp_path / unit.name).write_text(text)
+    units = ("klanten@8081.service", "klanten@8081.socket", "klanten-backup.timer")
+    names = [str(tmp_path / unit) for unit in (*units, "klanten-backup.service")]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *names],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert [line for line in done.stderr.splitlines() if str(tmp_path) in line] == []
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_backup_runs_after_the_pack_and_as_the_user_of_the_service() -> None:
+    timer = (DEPLOY / "systemd" / "klanten-backup.timer").read_text()
+    packed = Settings.read({"zodbconn.uri": "memory://", "klanten.clients": "c.ini"}).pack_at
+    assert packed is not None
+    assert f"OnCalendar=*-*-* {packed.hour + 1:02}:{packed.minute:02}\n" in timer
+    server, backup = (
+        (DEPLOY / "systemd" / f"{name}.service").read_text().partition("NoNewPrivileges")
+        for name in ("klanten@", "klanten-backup")
+    )
+    assert "\nUser=klanten\n" in server[0]
+    assert "\nUser=klanten\n" in backup[0]
+    assert server[2].partition("\n\n")[0].strip() == backup[2].strip()
 
 
 def test_the_examples_can_be_read() -> None:
