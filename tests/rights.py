@@ -1,5 +1,6 @@
 """Being a user who may not do everything, also where the tests are run by root."""
 
+import codecs
 import contextlib
 import os
 import pwd
@@ -16,6 +17,8 @@ def without_rights(folder: Path) -> Iterator[None]:
     for each in folder.parents:
         if not each.stat().st_mode & 0o001:
             each.chmod(each.stat().st_mode | 0o011)
+    # Python reads a codec when it is first used, and remembers for good that it could not
+    codecs.lookup("utf-8-sig")
     os.seteuid(pwd.getpwnam("nobody").pw_uid)
     try:
         yield
