@@ -26,6 +26,8 @@ def lost(file: Path) -> str:
     remembers how long the file was when that was written.
     """
     try:
+        if what := _left_by_a_pack(file):
+            return what
         size, remembered = file.stat().st_size, _remembered(file)
         with file.open("rb") as content:
             is_database = content.read(len(MAGIC)) == MAGIC
@@ -35,6 +37,17 @@ def lost(file: Path) -> str:
         return ""
     bytes_ = f"at least {remembered:,} bytes, and has {size:,}"
     return f"{file} was cut off: it had {bytes_}; restore a backup"
+
+
+def _left_by_a_pack(file: Path) -> str:
+    """The same of a pack that was killed between its two renames, which leave no file of the name.
+
+    It would be followed by a new database.
+    """
+    old, packed = (file.with_name(file.name + end) for end in (".old", ".pack"))
+    if file.exists() or not (old.exists() and packed.exists()):
+        return ""
+    return f"{file} is away, since a pack was killed at its end; rename {old} to {file.name}"
 
 
 def _remembered(file: Path) -> int:

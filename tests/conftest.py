@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import jwt
 import pytest
 import webtest
@@ -30,6 +31,13 @@ CLIENTS = {
     "audit": "audittrails.lezen",
     "none": "",
 }
+
+
+# how long an example takes says nothing on a machine that does other things too
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

@@ -63,6 +63,9 @@ def examine_database(settings: Settings, has_receiver: bool) -> Iterator[Finding
             yield wrong(DATABASE, f"{path}: {closed}", OWN)
             return
         if what := absent(path):
+            if loss := lost(path):
+                yield told(DATABASE, loss, RESTORE)
+                return
             yield wrong(
                 DATABASE,
                 f"{path}: {what}",

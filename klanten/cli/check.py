@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.text import Text
 from ..checkup import DATABASE, Finding, State, examine, examine_ini
 from ..outgoing.location import Location, LocationError
 from ..settings import Settings
+from .databases import quiet
 
 WIDE = 10_000
 STYLES = {State.RIGHT: "green", State.WRONG: "bold red", State.SKIPPED: "dim"}
@@ -43,10 +43,9 @@ def check(ctx: click.Context, ini: Path, url: str | None, as_json: bool) -> None
     Nothing is changed, and the server may be running. Exit status 1 when something is wrong, 3 when
     the database can't be opened.
     """
-    # tells that it reads a file which a server is writing to
-    logging.getLogger("ZODB.FileStorage").setLevel(logging.ERROR)
     settings = Settings.from_ini(ini)
-    findings = [*examine_ini(ini), *examine(settings, url)]
+    with quiet():
+        findings = [*examine_ini(ini), *examine(settings, url)]
     if as_json:
         click.echo(as_object(findings))
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ZODB.POSException import POSError
 
 from ..evolve import check_version
-from ..loss import absent
+from ..loss import absent, lost
 from ..model.root import Root
 from ..settings import Settings
 from ..storage import Database, DatabaseUnavailable, file_of, open_database
@@ -55,10 +55,11 @@ def refuse_absent(file: Path, new: bool = False) -> None:
     Raises `DatabaseUnavailable`.
     """
     if not new and (what := absent(file)):
-        raise DatabaseUnavailable(
-            f"zodbconn.uri: {file}: {what}; name the right file, restore a backup, or start the "
-            "server, which makes a new database"
+        loss = lost(file) or (
+            f"{file}: {what}; name the right file, restore a backup, or start the server, "
+            "which makes a new database"
         )
+        raise DatabaseUnavailable(f"zodbconn.uri: {loss}")
 
 
 def _is_of(database: Database, fault: Exception) -> bool:

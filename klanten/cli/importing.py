@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from ..evolve import check_version
-from ..loss import absent
+from ..loss import absent, lost
 from ..model.audittrail import Actie, Bewerking
 from ..outgoing.door import Door
 from ..outgoing.services import Services
@@ -184,7 +184,7 @@ def _transactions(settings: Settings, dry_run: bool, note: str) -> Iterator[Tran
 @contextlib.contextmanager
 def _database(settings: Settings, dry_run: bool) -> Iterator[Database]:
     file = file_of(settings.database_uri)
-    if dry_run and file is not None and absent(file):
+    if dry_run and file is not None and absent(file) and not lost(file):
         # nothing is made: all that the real run will find is an empty database
         with contextlib.closing(open_database("memory://")) as database:
             yield database

@@ -105,6 +105,12 @@ def replace_by_folder(file: Path) -> None:
     file.mkdir()
 
 
+def kill_at_the_end_of_a_pack(file: Path) -> None:
+    """Between the two renames with which ZODB ends it."""
+    file.with_name("klanten.fs.pack").write_bytes(file.read_bytes())
+    file.rename(file.with_name("klanten.fs.old"))
+
+
 BREAKS: list[tuple[Callable[[Path], None], str, str]] = [
     (remove, "there is no such file", "name the right file"),
     (empty, "it is empty", "restore a backup"),
@@ -112,6 +118,7 @@ BREAKS: list[tuple[Callable[[Path], None], str, str]] = [
     (cut_off, "was cut off: it had at least", "restore a backup"),
     (spoil_without_index, "it is damaged", "restore a backup"),
     (replace_by_folder, "Is a directory", "name a file in it"),
+    (kill_at_the_end_of_a_pack, "a pack was killed at its end", "rename"),
 ]
 
 MAY_BEGIN_ANEW = {

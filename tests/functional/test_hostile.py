@@ -572,7 +572,6 @@ JSON_VALUES = st.recursive(
 ALWAYS = settings(
     max_examples=100,
     derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -211,6 +211,16 @@ def test_postgresql_that_can_not_be_reached_is_told_in_one_line(
     assert [path.name for path in (tmp_path / "backups").iterdir()] == ["one.dump"]
 
 
+def test_check_tells_of_postgresql_that_can_not_be_reached_in_its_table_alone(
+    tmp_path: Path, settings: dict[str, str], postgres: Postgres
+) -> None:
+    here = with_another_port(postgres.new_database("reached"))
+    words = ["check", ini(tmp_path, settings, here), "--json"]
+    result = subprocess.run([KLANTEN, *words], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (3, "")
+    assert "Connection refused" in result.stdout
+
+
 def no_password(uri: str) -> str:
     return re.sub(r":[^:@]+@", ":%@", uri)
 

@@ -5,7 +5,7 @@ import threading
 from base64 import urlsafe_b64encode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from klanten.clients import Clients
@@ -618,34 +618,28 @@ class TestWhateverComesIn:
             assert len(text.encode()) <= 4 * len(text) <= 4 * 255
             assert "\0" not in text
 
-    @settings(deadline=None)
     @given(st.text(st.characters()))
     def test_any_text(self, tokens, text):
         self.is_judged(tokens, text)
         self.is_judged(tokens, f"Bearer {text}")
 
-    @settings(deadline=None)
     @given(st.binary(), st.binary(), st.binary())
     def test_any_parts(self, tokens, header, payload, signature):
         parts = (base64url(part).decode() for part in (header, payload, signature))
         self.is_judged(tokens, "Bearer " + ".".join(parts))
 
-    @settings(deadline=None)
     @given(ANY_JSON, ANY_JSON)
     def test_any_json(self, tokens, header, payload):
         self.is_judged(tokens, signed(header, payload))
 
-    @settings(deadline=None)
     @given(st.binary())
     def test_any_signed_bytes(self, tokens, payload):
         self.is_judged(tokens, signed({"alg": "HS256"}, payload))
 
-    @settings(deadline=None)
     @given(st.dictionaries(st.sampled_from(["alg", "typ", "crit", "b64", "kid"]), ANY_JSON))
     def test_any_header(self, tokens, header):
         self.is_judged(tokens, signed({"alg": "HS256", **header}, {"client_id": "short"}, "kort"))
 
-    @settings(deadline=None)
     @given(CLAIMS)
     def test_any_claims(self, tokens, claims):
         self.is_judged(tokens, bearer(**claims))

@@ -331,7 +331,7 @@ class DocumentsOverTime(RuleBasedStateMachine):
 
 
 TestDocumentsOverTime = DocumentsOverTime.TestCase
-TestDocumentsOverTime.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestDocumentsOverTime.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 def read(papers):

@@ -419,7 +419,6 @@ AnyOrder.TestCase.settings = settings(
     max_examples=12,
     stateful_step_count=20,
     derandomize=True,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 TestAnyOrder = AnyOrder.TestCase

@@ -379,9 +379,7 @@ JSON = st.recursive(
 )
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changed=st.dictionaries(st.sampled_from(list(RIGHT)), JSON, min_size=1))
 def test_no_odd_applicatie_gives_more_than_it_says(ac, api, changed):
     applicatie = RIGHT | {"heeftAlleAutorisaties": False} | changed

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klanten.model.klant import Klant, new_body
@@ -14,7 +14,7 @@ from klanten.transfer.table import SEPARATORS, Table
 from tests.unit.transfer.bodies import KLANTEN, SCHEMAS
 
 # a klant is some fifty values, so an example is worth many
-FEWER = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEWER = settings(max_examples=80)
 CHECKER = Checker(SCHEMAS, lambda url: True)
 
 
@@ -57,7 +57,6 @@ def test_both_layouts_tell_the_same(klant):
 
 
 @pytest.mark.parametrize("packing", ["", ".gz", ".zst"])
-@settings(deadline=None)
 @given(content=st.binary())
 def test_what_is_packed_is_unpacked(packing, content):
     format = Format(JsonLines(), packing)

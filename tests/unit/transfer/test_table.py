@@ -6,7 +6,7 @@ import json
 import logging
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from klanten.transfer.table import HEADERS, MAX_CELL, NoTable, Table, guarded, unguarded
@@ -112,13 +112,11 @@ def test_what_a_spreadsheet_leaves_alone_is_written_as_it_is(text):
     assert unguarded(text) == text
 
 
-@settings(deadline=None)
 @given(st.text(SIGNS, max_size=12))
 def test_the_guard_is_always_undone(text):
     assert unguarded(guarded(text)) == text
 
 
-@settings(deadline=None)
 @given(st.text(SIGNS, max_size=12))
 def test_no_cell_begins_with_a_formula(text):
     assert guarded(text)[:1] not in set("=+-@\t\r\n")
