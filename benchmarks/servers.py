@@ -13,7 +13,7 @@ from typing import Any
 
 from klanten.clients import Client
 from klanten.tokens import make_token
-from tests.servers import free_port
+from tests.ports import free_port
 
 CLIENT = "benchmarks"
 START_SECONDS = 120

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from tests.servers import free_port
+from tests.ports import free_port
 
 from .bodies import creates, updates
 from .load import Driver, Load, middle, ratio, take_turns

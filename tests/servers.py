@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 from waitress.server import create_server
 from waitress.wasyncore import close_all, loop
 
+from tests.ports import free_port
+
 ANSWER_SECONDS = 60
 """How long a test waits for what must come; it fails then."""
 
@@ -202,12 +204,6 @@ class Pserve:
 
 def _lines(settings: Mapping[str, str]) -> str:
     return "\n".join(f"{name} = {value}" for name, value in settings.items())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 class Subjects:

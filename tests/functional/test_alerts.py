@@ -22,8 +22,9 @@ from klanten.storage import tree
 from tests import promql
 from tests.conftest import SECRET, bearer
 from tests.factories import make_klant
+from tests.ports import free_port
 from tests.promql import Scrapes
-from tests.servers import Server, Subjects, free_port, serving
+from tests.servers import Server, Subjects, serving
 from tests.storages.servers import Zeo, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -24,7 +24,8 @@ from tests.neighbours import server as neighbour
 from tests.neighbours.autorisaties import Autorisaties
 from tests.neighbours.notificaties import Notificaties
 from tests.neighbours.server import Neighbour, garbage, status
-from tests.servers import free_port, serving
+from tests.ports import free_port
+from tests.servers import serving
 
 
 @pytest.fixture

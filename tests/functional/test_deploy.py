@@ -19,7 +19,8 @@ import yaml
 from klanten.settings import Settings
 from tests.conftest import bearer
 from tests.factories import make_klant
-from tests.servers import ANSWER_SECONDS, free_port
+from tests.ports import free_port
+from tests.servers import ANSWER_SECONDS
 from tests.storages.servers import Postgres
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.ports import free_port
+
 CHECKOUT = Path(__file__).parents[2]
 START_SECONDS = 60
 
@@ -26,11 +28,6 @@ class Serving(NamedTuple):
 
     output: str
     folder: Path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

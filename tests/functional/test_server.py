@@ -20,8 +20,9 @@ from klanten.settings import SettingsError
 from tests.conftest import bearer
 from tests.factories import make_klant
 from tests.fouten import assert_fout
+from tests.ports import free_port
 from tests.rights import without_rights
-from tests.servers import ANSWER_SECONDS, Answer, Server, Subjects, answer_on, free_port
+from tests.servers import ANSWER_SECONDS, Answer, Server, Subjects, answer_on
 
 INI = """\
 [app:main]

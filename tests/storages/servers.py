@@ -21,6 +21,8 @@ from urllib.parse import quote
 
 import psycopg2
 
+from tests.ports import free_port
+
 # Only so that a test that goes wrong ends: nothing takes this long.
 PATIENCE = 120
 OTHERS = "pid <> pg_backend_pid() AND backend_type = 'client backend'"
@@ -34,12 +36,6 @@ def until(done: Any, what: str) -> Any:
         assert time.monotonic() < deadline, f"waited too long for {what}"
         time.sleep(0.02)
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server(abc.ABC):

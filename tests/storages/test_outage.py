@@ -15,8 +15,9 @@ from klanten.execution import write_lock
 from klanten.logs import USUAL_LEVELS
 from klanten.storage import PooledConnection
 from tests.factories import make_klant
+from tests.ports import free_port
 from tests.storages.conftest import TIMEOUT, Store
-from tests.storages.servers import free_port, until
+from tests.storages.servers import until
 
 KLANTEN = "/api/v1/klanten"
 AT_ONCE = 20
