@@ -60,7 +60,7 @@ class Complaints(list[str]):
         if message.type in ("error", "warning") and not (
             asked_for and message.text.startswith(NO_FAULT)
         ):
-            self.append(message.text)
+            self.append(f"{message.text} ({about})")
 
     def _note_request(self, request: Request) -> None:
         if not request.url.startswith(self.origin + "/"):
