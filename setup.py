@@ -163,6 +163,6 @@ setup(
         "paste.app_factory": ["main = klanten:main"],
         "paste.server_factory": ["main = klanten.server:server_factory"],
         "console_scripts": ["klanten = klanten.cli:klanten"],
-        "zodburi.resolvers": ["postgresql = klanten.postgresql:resolve"],
+        "zodburi.resolvers": ["postgresql = klanten.storage.postgresql:resolve"],
     },
 )

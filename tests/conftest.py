@@ -69,7 +69,7 @@ def usual_umask() -> None:
 @pytest.fixture
 def without_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the extra for PostgreSQL is not installed."""
-    for name in [name for name in sys.modules if name.startswith("klanten.postgresql")]:
+    for name in [name for name in sys.modules if name.startswith("klanten.storage.postgresql")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg2", None)
 

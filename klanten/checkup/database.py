@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import transaction
 
 from ..evolve import check_version
-from ..loss import absent, lost
 from ..model.errors import DatabaseForeign, DatabaseTooNew, DatabaseTooOld
 from ..model.outbox import Outbox
 from ..model.root import Root, stored_root
@@ -20,7 +19,9 @@ from ..storage import (
     Database,
     DatabaseUnavailable,
     UriError,
+    absent,
     closed_folder,
+    lost,
     may,
     open_database,
 )

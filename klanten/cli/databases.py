@@ -9,10 +9,9 @@ from pathlib import Path
 from ZODB.POSException import POSError
 
 from ..evolve import check_version
-from ..loss import absent, lost
 from ..model.root import Root
 from ..settings import Settings
-from ..storage import Database, DatabaseUnavailable, file_of, open_database
+from ..storage import Database, DatabaseUnavailable, absent, file_of, lost, open_database
 from ..transfer.transactions import reading
 from ..upkeep.mends import mend_of
 

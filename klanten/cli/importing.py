@@ -14,14 +14,13 @@ from urllib.parse import urlsplit
 import click
 
 from ..evolve import check_version
-from ..loss import absent, lost
 from ..model.audittrail import Actie, Bewerking
 from ..outgoing.door import Door
 from ..outgoing.services import Services
 from ..outgoing.subject import SubjectCheck
 from ..schemas.klant import KlantSchemas, SubjectExists
 from ..settings import Settings
-from ..storage import Database, file_of, open_database, prepare
+from ..storage import Database, absent, file_of, lost, open_database, prepare
 from ..transfer.importing import Import, Summary
 from ..transfer.lines import Checker
 from ..transfer.table import NoTable

@@ -275,7 +275,7 @@ def _client(uri: str) -> Iterator[tuple[dict[str, str], str]]:
         )
     from psycopg2.extensions import make_dsn
 
-    from ..postgresql.uri import read
+    from ..storage.postgresql.uri import read
 
     parameters = dict(read(uri).parameters)
     environment = dict(os.environ)
@@ -289,7 +289,7 @@ def _has_tables(uri: str) -> bool:
     import psycopg2
     from psycopg2.extensions import make_dsn
 
-    from ..postgresql.uri import read
+    from ..storage.postgresql.uri import read
 
     try:
         connection = psycopg2.connect(make_dsn(**read(uri).parameters))

@@ -10,8 +10,8 @@ import transaction
 from persistent.mapping import PersistentMapping
 from ZODB.POSException import ConflictError
 
-from klanten.postgresql.storage import MANY
 from klanten.storage import Database, open_database
+from klanten.storage.postgresql.storage import MANY
 from tests.storages.servers import Postgres, until
 
 FEW = 3

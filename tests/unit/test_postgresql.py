@@ -2,8 +2,8 @@
 
 import pytest
 
-from klanten.postgresql.uri import read
 from klanten.settings import SettingsError
+from klanten.storage.postgresql.uri import read
 
 
 def parameters(uri: str) -> dict[str, str]:

@@ -10,10 +10,17 @@ import pytest
 import transaction
 from ZODB.POSException import ConflictError, POSKeyError, StorageError
 
-from klanten import storage
 from klanten.model.errors import DatabaseTooNew
 from klanten.settings import SettingsError
-from klanten.storage import Database, DatabaseUnavailable, open_database, prepare, tree
+from klanten.storage import (
+    Database,
+    DatabaseUnavailable,
+    PooledConnection,
+    open_database,
+    opening,
+    prepare,
+    tree,
+)
 
 
 @pytest.fixture
@@ -104,7 +111,7 @@ def test_a_file_that_is_no_database_is_told_in_one_line(tmp_path: Path, uri: str
 
 def test_a_file_that_cannot_be_filled_is_closed_again(uri: str, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "Database", None)
+        patch.setattr(opening, "Database", None)
         with pytest.raises(DatabaseUnavailable):
             open_database(uri)
     open_database(uri).close()
@@ -170,7 +177,7 @@ def test_a_database_that_fails_at_the_start_is_told_in_one_line(
         raise failure
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage.PooledConnection, "tpc_vote", fail)
+        patch.setattr(PooledConnection, "tpc_vote", fail)
         with pytest.raises(DatabaseUnavailable, match="the database fails") as told:
             prepare(database)
     assert str(told.value).startswith("zodbconn.uri: ")
@@ -185,8 +192,8 @@ def test_a_database_that_others_never_stop_making_is_given_up():
 
     attempts: list[int] = []
     with pytest.raises(ConflictError):
-        storage._made(conflict)
-    assert len(attempts) == storage.RACES + 1
+        opening._made(conflict)
+    assert len(attempts) == opening.RACES + 1
 
 
 # --- transactions and connections ---------------------------------------------------------------
@@ -215,7 +222,7 @@ def test_a_connection_that_cannot_begin_goes_back_into_the_pool(
         raise StorageError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage.PooledConnection, "newTransaction", fail)
+        patch.setattr(PooledConnection, "newTransaction", fail)
         for _ in range(3):
             with pytest.raises(StorageError):
                 database.open(transaction_manager=manager)

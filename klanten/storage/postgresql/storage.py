@@ -17,7 +17,7 @@ from relstorage.adapters.postgresql import PostgreSQLAdapter
 from relstorage.adapters.postgresql.connmanager import Psycopg2ConnectionManager
 from relstorage.storage import RelStorage
 
-from ..patience import is_overdue
+from ...patience import is_overdue
 
 # RelStorage locks objects by their number, has -1 and -2 for itself, and leaves these.
 SCHEMA_LOCK = -3

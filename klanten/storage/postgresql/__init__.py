@@ -17,7 +17,7 @@ from psycopg2.extensions import make_dsn
 from relstorage.options import Options
 from relstorage.storage import RelStorage
 
-from ..settings import SettingsError
+from ...settings import SettingsError
 from .storage import SCHEMA_LOCK, Adapter, Storage
 from .uri import Target, read
 

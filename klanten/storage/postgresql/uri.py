@@ -12,7 +12,7 @@ from psycopg2.extensions import parse_dsn
 from ZConfig.datatypes import stock_datatypes
 from zodburi import PARAMETERS
 
-from ..settings import SettingsError
+from ...settings import SettingsError
 
 # The server, and after a `?` the query. libpq would take what comes after a stray @ for a host,
 # and so show a part of the password when it finds no such host.

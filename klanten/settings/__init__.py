@@ -10,169 +10,56 @@ An unknown setting is an error, in the ini file as in the environment. There oth
 that begin with KLANTEN_, so that only what looks like one of ours is; the rest can be told of.
 """
 
-import configparser
 import dataclasses
 import difflib
-import ipaddress
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import plaster
+from .environment import (
+    PREFIX,
+    VARIABLES_OF_OTHERS,
+    environment_name,
+    in_environment,
+    place_of,
+)
+from .origin import NoSection, Origin, SettingsError
+from .section import read_section
+from .values import (
+    LISTS,
+    Network,
+    TimeOfDay,
+    a_boolean,
+    a_database_uri,
+    a_log_format,
+    a_path,
+    a_size,
+    a_time_of_day,
+    a_word,
+    networks,
+    optional_fields,
+    origins,
+    seconds,
+    seconds_above_zero,
+)
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class SettingsError(Exception):
-    """A setting is wrong, unknown or missing; the text is one line for the operator."""
-
-
-class NoSection(SettingsError):
-    """The ini file has no such section."""
-
-
-@dataclasses.dataclass(frozen=True)
-class TimeOfDay:
-    """A time of the day on the clock of this machine."""
-
-    hour: int
-    minute: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Origin:
-    """Where the settings stand: the ini file (None without one) and the folder it lies in."""
-
-    file: Path | None
-    here: Path
-
-    def place(self, name: str) -> str:
-        """The setting as it stands here, in words."""
-        return f"{name} in {self.file or 'the settings given to klanten.main'}"
-
-    def error(self, name: str, fault: str, mend: str) -> SettingsError:
-        return SettingsError(f"{self.place(name)}: {fault}; {mend}")
-
-
-# --- how the text of a setting is read; each raises ValueError("fault; mend") -------------------
-
-
-def a_text(text: str, origin: Origin) -> str:
-    return text
-
-
-def a_word(text: str, origin: Origin) -> str:
-    if len(text.split()) != 1:
-        raise ValueError(f"{text!r} is not one word; write for instance kc")
-    return text
-
-
-def a_boolean(text: str, origin: Origin) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(f"{text!r} is neither; write true or false")
-    return text.lower() == "true"
-
-
-def a_path(text: str, origin: Origin) -> Path:
-    try:
-        return origin.here / Path(text).expanduser()
-    except RuntimeError:
-        raise ValueError(f"{text!r} begins with a user who is not there; mend the path") from None
-
-
-def a_database_uri(text: str, origin: Origin) -> str:
-    """A zodburi URI; the path of a `file://` one counts from the ini file."""
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        raise ValueError(
-            "is no URI; write it as SCHEME://..., for instance file:///path/klanten.fs"
-        )
-    if scheme == "file" and not rest.startswith("/"):
-        return f"file://{origin.here / rest}"
-    return text
-
-
-def _number(text: str, least: str = "0") -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number; write for instance 60") from None
-    if not 0 <= number < 1e9:
-        raise ValueError(f"{text!r} is out of range; use {least} to 1,000,000,000")
-    return number
-
-
-def seconds(text: str, origin: Origin) -> float:
-    return _number(text)
-
-
-def seconds_above_zero(text: str, origin: Origin) -> float:
-    number = _number(text, least="more than 0, up")
-    if not number:
-        raise ValueError("must be more than 0; write for instance 5")
-    return number
-
-
-def a_size(text: str, origin: Origin) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) < 2**31):
-        raise ValueError(f"{text!r} is no number of bytes; write for instance 1048576")
-    return int(text)
-
-
-def a_time_of_day(text: str, origin: Origin) -> TimeOfDay | None:
-    if text == "never":
-        return None
-    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", text)
-    if not found:
-        raise ValueError(f"{text!r} is no time of day; write for instance 03:30, or never")
-    return TimeOfDay(int(found[1]), int(found[2]))
-
-
-def networks(text: str, origin: Origin) -> tuple[Network, ...]:
-    found = []
-    for word in text.split():
-        try:
-            found.append(ipaddress.ip_network(word))
-        except ValueError:
-            raise ValueError(
-                f"{word!r} is no network; write CIDR, separated by blanks: 127.0.0.0/8 ::1/128"
-            ) from None
-    return tuple(found)
-
-
-def origins(text: str, origin: Origin) -> tuple[str, ...]:
-    words = tuple(text.split())
-    for word in words:
-        if word != "*" and ("://" not in word or word.endswith("/")):
-            raise ValueError(
-                f"{word!r} is no origin; write * or for instance https://portaal.example.nl"
-            )
-    if "*" in words and len(words) > 1:
-        raise ValueError("* stands beside other origins; write either * or a list")
-    return words
-
-
-def optional_fields(text: str, origin: Origin) -> frozenset[str]:
-    fields = frozenset(text.split())
-    if fields - {"websiteUrl"}:
-        unknown = ", ".join(sorted(fields - {"websiteUrl"}))
-        raise ValueError(f"{unknown} can't be made optional; only websiteUrl can")
-    return fields
-
-
-LISTS = (networks, origins, optional_fields)
-"""Those of which the text may be empty."""
-
-
-def a_log_format(text: str, origin: Origin) -> str:
-    if text not in ("text", "json"):
-        raise ValueError(f"{text!r} is no form of the log; write text or json")
-    return text
-
-
-# --- the settings -------------------------------------------------------------------------------
+__all__ = [
+    "REQUIRED",
+    "Network",
+    "NoSection",
+    "Origin",
+    "Settings",
+    "SettingsError",
+    "TimeOfDay",
+    "environment_name",
+    "in_environment",
+    "place_of",
+    "read_section",
+    "seconds",
+    "seconds_above_zero",
+    "unknown_variables",
+]
 
 Reader = Callable[[str, Origin], Any]
 REQUIRED = object()
@@ -324,32 +211,6 @@ class Settings:
         return [field.metadata["name"] for field in dataclasses.fields(cls)]
 
 
-PREFIX = "KLANTEN_"
-VARIABLES_OF_OTHERS = re.compile(
-    # klanten copy-from
-    "KLANTEN_SOURCE_(TOKEN|CLIENT_ID|SECRET)|"
-    # Kubernetes, for a Service of which the name begins with klanten
-    r"KLANTEN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_\w+)?)?)"
-)
-
-
-def environment_name(name: str) -> str:
-    """`klanten.jwt.max_age` is KLANTEN_JWT_MAX_AGE, `zodbconn.uri` is KLANTEN_ZODBCONN_URI."""
-    return PREFIX + name.removeprefix("klanten.").replace(".", "_").upper()
-
-
-def in_environment(variable: str) -> str:
-    return f"{variable} in the environment"
-
-
-def place_of(name: str, file: object = None, environ: Mapping[str, str] = os.environ) -> str:
-    """Where a setting that is not empty has its value from, in words."""
-    variable = environment_name(name)
-    if environ.get(variable, "").strip():
-        return in_environment(variable)
-    return f"{name} in {file}" if file else name
-
-
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Variables that look like settings and are none, nor known to be for something else."""
     known = set(map(environment_name, Settings.names()))
@@ -410,42 +271,3 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
 def _nearest(name: str, known: Iterable[str], prefix: str = "") -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     return f"did you mean {prefix}{near[0]}?" if near else ""
-
-
-# --- the ini file -------------------------------------------------------------------------------
-
-
-def read_section(file: str | Path, kind: str) -> Mapping[str, str]:
-    """What `[app:main]` ("app") or `[server:main]` ("server") of an ini file says.
-
-    Raises `NoSection`, and `SettingsError` when there is no such file or it can't be read.
-    """
-    try:
-        # asks for no more than the rights to read it, as pserve does
-        with open(file, "rb"):
-            pass
-        loader = plaster.get_loader(str(file), protocols=["wsgi"])
-        if f"{kind}:main" not in loader.get_sections():
-            raise NoSection(f"{file}: there is no [{kind}:main]; add it, or mend its name")
-        section: Mapping[str, str]
-        if kind == "app":
-            # also what it takes from a section that it names in `use`
-            section = loader.get_wsgi_app_settings("main")
-        else:
-            section = loader.get_settings(f"{kind}:main")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise SettingsError(
-            f"{file}: there is no such file; give the path of the ini file"
-        ) from None
-    except OSError as fault:
-        raise SettingsError(
-            f"{file}: can't be read ({fault.strerror}); run this as the user of the service"
-        ) from None
-    except configparser.InterpolationError as fault:
-        raise SettingsError(
-            f"{fault.option} in {file}: a single % can't be read; write each % twice (p%%40ss)"
-        ) from None
-    except (LookupError, ImportError, configparser.Error, ValueError) as fault:
-        reason = " ".join(str(fault).split())
-        raise SettingsError(f"[{kind}:main] in {file}: {reason}; mend the file") from None
-    return section
