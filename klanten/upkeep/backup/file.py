@@ -1,0 +1,72 @@
+"""Backups of a database in a file: the whole with repozo, and then what was added."""
+
+import time
+from pathlib import Path
+
+from ZODB.scripts import repozo
+
+from .failure import BackupFailed
+from .pieces import WHOLE, gap
+
+
+def save(file: Path, folder: Path, full: bool) -> None:
+    """Make a backup of a file in a folder; of a half one nothing stays.
+
+    Raises `BackupFailed`.
+    """
+    before = set(folder.iterdir())
+    _await_new_second(before)
+    full = full or gap(folder) != ""
+    try:
+        _repozo("-B", "-r", str(folder), "-f", str(file), *(["-F"] if full else []))
+    except BaseException:
+        for half in set(folder.iterdir()) - before:
+            half.unlink()
+        raise
+
+
+def recover(folder: Path, file: Path) -> Path:
+    """Put the newest backup of a folder back; the file that was made.
+
+    Raises `BackupFailed`.
+    """
+    if file.exists():
+        raise BackupFailed(f"{file}: there is a database already; move it away first")
+    if what := gap(folder):
+        raise BackupFailed(
+            f"{what}; nothing was changed; have all pieces as they were, or give another folder"
+        )
+    if not any(folder.glob(f"*{WHOLE}")):
+        raise BackupFailed(f"{folder}: there is no backup of a file in it; give another folder")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _repozo("-R", "-w", "-r", str(folder), "-o", str(file))
+    except BaseException:
+        file.with_name(file.name + ".part").unlink(missing_ok=True)
+        raise
+    return file
+
+
+def _await_new_second(backups: set[Path]) -> None:
+    """repozo names a backup after its second, and at a restore overlooks one that shares it."""
+    stems = {path.stem for path in backups}
+    # by the clock of repozo: on that of `datetime` a second begins some milliseconds earlier
+    while time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime()) in stems:
+        time.sleep(0.05)
+
+
+def _repozo(*arguments: str) -> None:
+    try:
+        repozo.main(list(arguments))
+    except SystemExit as end:
+        if isinstance(end.__context__, OSError):
+            raise end.__context__ from None
+        if end.code:
+            raise BackupFailed(f"repozo: {end.code}; nothing was changed") from None
+    except OSError:
+        raise
+    except Exception as fault:  # what a damaged backup raises has no end
+        reason = " ".join(str(fault).split())
+        raise BackupFailed(
+            f"repozo fails ({type(fault).__name__}): {reason}; try an older backup"
+        ) from fault
