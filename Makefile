@@ -62,7 +62,7 @@ clean: ## Remove the environment and all that was made, but not var/
 	@touch $@
 
 .venv/tested: .venv/served
-	@.ci/programs nginx chromium
+	@.ci/programs nginx haproxy prometheus chromium
 	@echo "Installing the tools for the tests in .venv ..."
 	@$(PIP) --editable '.[test]'
 	@touch $@

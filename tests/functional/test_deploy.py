@@ -1,7 +1,6 @@
-"""The examples in deploy/: nginx in front of two processes on PostgreSQL, as an operator has it."""
+"""The examples in deploy/: a proxy in front of two processes on PostgreSQL, as sites have it."""
 
 import contextlib
-import re
 import signal
 import subprocess
 import sys
@@ -42,7 +41,7 @@ clear_untrusted_proxy_headers = true
 
 @dataclass
 class Site:
-    """nginx with TLS in front of processes of the API."""
+    """A proxy with TLS in front of processes of the API."""
 
     folder: Path
     settings: dict[str, str]
@@ -68,34 +67,34 @@ class Site:
         wait_for(f"http://127.0.0.1:{port}/readyz")
         return process
 
-    def start_nginx(self) -> None:
-        """The example, with the names and ports of this test."""
-        text = (DEPLOY / "nginx" / "klanten.conf").read_text()
-        text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl")
-        for old, new in zip((8081, 8082), self.backends, strict=True):
-            text = text.replace(f"127.0.0.1:{old}", f"127.0.0.1:{new}")
+    def start(self, proxy: str) -> None:
+        """Two processes, and the example of a proxy with the names and ports of this test."""
+        self.start_backend(0)
+        self.start_backend(1)
         certificate = self.authority.issue_cert("localhost")
-        for name, blob in (
-            ("pem", certificate.cert_chain_pems[0]),
-            ("key", certificate.private_key_pem),
-        ):
-            blob.write_to_path(self.folder / f"site.{name}")
-            text = re.sub(
-                rf"/etc/ssl/klanten.example.nl.{name}", str(self.folder / f"site.{name}"), text
-            )
-        text = text.replace("klanten.example.nl", "localhost")
-        conf = self.folder / "nginx.conf"
-        paths = "\n".join(
-            f"{name}_temp_path {self.folder}/{name};"
-            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        conf.write_text(
-            f"daemon off; pid {self.folder}/nginx.pid; error_log stderr;\n"
-            f"events {{}}\nhttp {{ access_log off; {paths}\n{text} }}"
-        )
-        command = ["nginx", "-p", str(self.folder), "-c", str(conf)]
-        self.processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        self.write("site.key", certificate.private_key_pem.bytes())
+        self.write("site.crt", certificate.cert_chain_pems[0].bytes())
+        self.write("site.pem", certificate.private_key_and_cert_chain_pem.bytes())
+        command = PROXIES[proxy](self)
+        self.processes.append(subprocess.Popen(command))
         wait_for(f"https://localhost:{self.port}/klanten/", str(self.folder / "ca.pem"))
+
+    def write(self, name: str, content: bytes) -> str:
+        path = self.folder / name
+        path.write_bytes(content)
+        return str(path)
+
+    def example(self, path: str, changes: dict[str, str]) -> str:
+        """An example, with the ports of this test, and after these changes."""
+        text = (DEPLOY / path).read_text()
+        backends = {
+            f"127.0.0.1:{theirs}": f"127.0.0.1:{ours}"
+            for theirs, ours in zip((8081, 8082), self.backends, strict=True)
+        }
+        for old, new in (backends | changes).items():
+            assert old in text
+            text = text.replace(old, new)
+        return text
 
     def session(self) -> requests.Session:
         session = requests.Session()
@@ -103,6 +102,42 @@ class Site:
         session.verify = str(self.folder / "ca.pem")
         session.headers["Authorization"] = bearer("all")
         return session
+
+
+def nginx(site: Site) -> list[str]:
+    """The command that runs it, with its example."""
+    changes = {
+        "listen 443 ssl": f"listen 127.0.0.1:{site.port} ssl",
+        "/etc/ssl/klanten.example.nl.pem": str(site.folder / "site.crt"),
+        "/etc/ssl/klanten.example.nl.key": str(site.folder / "site.key"),
+        "klanten.example.nl": "localhost",
+    }
+    paths = "\n".join(
+        f"{name}_temp_path {site.folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    conf = (
+        f"daemon off; pid {site.folder}/nginx.pid; error_log stderr;\n"
+        f"events {{}}\nhttp {{ access_log off; {paths}\n"
+        f"{site.example('nginx/klanten.conf', changes)} }}"
+    )
+    return ["nginx", "-p", str(site.folder), "-c", site.write("nginx.conf", conf.encode())]
+
+
+def haproxy(site: Site) -> list[str]:
+    """The command that runs it, with its example."""
+    changes = {
+        "bind :443": f"bind 127.0.0.1:{site.port}",
+        "/etc/ssl/klanten.example.nl.pem": str(site.folder / "site.pem"),
+    }
+    conf = site.example("haproxy/haproxy.cfg", changes)
+    return ["haproxy", "-db", "-f", site.write("haproxy.cfg", conf.encode())]
+
+
+PROXIES = {proxy.__name__: proxy for proxy in (nginx, haproxy)}
+behind_each = pytest.mark.parametrize(
+    "site", [pytest.param(name, marks=pytest.mark.program(name)) for name in PROXIES], indirect=True
+)
 
 
 def wait_for(url: str, verify: str | bool = True) -> None:
@@ -122,15 +157,15 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, settings: dict[str, str], postgres: Postgres) -> Iterator[Site]:
+def site(
+    tmp_path: Path, settings: dict[str, str], postgres: Postgres, request: pytest.FixtureRequest
+) -> Iterator[Site]:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     uri = postgres.new_database(f"site{free_port()}")
     site = Site(tmp_path, settings | {"zodbconn.uri": uri}, authority)
     try:
-        site.start_backend(0)
-        site.start_backend(1)
-        site.start_nginx()
+        site.start(request.param)
         yield site
     finally:
         for process in site.processes:
@@ -139,8 +174,8 @@ def site(tmp_path: Path, settings: dict[str, str], postgres: Postgres) -> Iterat
             process.wait(ANSWER_SECONDS)
 
 
-@pytest.mark.program("nginx")
-def test_the_api_behind_nginx_is_that_of_one_site(site: Site) -> None:
+@behind_each
+def test_the_api_behind_a_proxy_is_that_of_one_site(site: Site) -> None:
     session = site.session()
     created = session.post(f"{site.root}/klanten", json=make_klant())
     url = created.json()["url"]
@@ -163,13 +198,14 @@ def test_the_api_behind_nginx_is_that_of_one_site(site: Site) -> None:
     assert all(klant["url"].startswith(site.root) for klant in listed)
     forged = session.get(url, headers={"X-Forwarded-Host": "evil.example", "Forwarded": "host=e"})
     assert forged.json()["url"] == url
-    moved = session.get(url.replace("/klanten/api", "/oud/api"), allow_redirects=False)
-    assert (moved.status_code, moved.headers["Location"]) == (301, url)
-    for name in ("metrics", "readyz"):
+    for place in (url, f"{site.root}/klanten?page=1&emailadres=j%40example.nl"):
+        moved = session.get(place.replace("/klanten/api", "/oud/api"), allow_redirects=False)
+        assert (moved.status_code, moved.headers["Location"]) == (301, place)
+    for name in ("metrics", "healthz", "readyz"):
         assert session.get(f"https://localhost:{site.port}/klanten/{name}").status_code == 404
 
 
-@pytest.mark.program("nginx")
+@behind_each
 def test_a_rolling_restart_under_load_loses_no_request(site: Site) -> None:
     statuses: list[int] = []
     end = threading.Event()
