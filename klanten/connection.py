@@ -4,9 +4,12 @@ import time
 from typing import Any
 
 from waitress.channel import HTTPChannel
+from waitress.proxy_headers import PROXY_HEADERS, MalformedProxyHeader, parse_proxy_headers
 from waitress.task import WSGITask
+from waitress.utilities import BadRequest
 
 from .refusals import Refusal, TooSlow
+from .representation import is_host
 
 
 class Parts(list[bytes]):
@@ -44,6 +47,8 @@ class Task(WSGITask):
             super().write(data)
             return
         channel, parts = self.channel, Parts(self.channel)
+        if channel.is_last:
+            super().set_close_on_finish()
         self.channel = parts
         try:
             super().write(data)
@@ -69,6 +74,8 @@ class Connection(HTTPChannel):
     error_task_class = Refusal
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may see what the server itself refuses."""
+    is_last = False
+    """Whether the server stops, and every answer is the last one on its connection."""
     # what the stubs of waitress don't know, or know otherwise
     server: Any
     request: Any
@@ -81,6 +88,37 @@ class Connection(HTTPChannel):
     def is_busy(self) -> bool:
         """Whether a request is read, at work, or answered here."""
         return bool(self.requests or self.request or self.total_outbufs_len)
+
+    @property
+    def path(self) -> str:
+        """That of the request to be answered, as the application sees it."""
+        path: str = getattr(self.requests[0], "path", "")
+        return path.removeprefix(self.adj.url_prefix)
+
+    def service(self) -> None:
+        """Answer a request, in a thread."""
+        request = self.requests[0]
+        if not request.error and self._is_proxy() and (fault := self._fault_of_proxy(request)):
+            request.error = BadRequest(fault)
+        super().service()
+
+    def _is_proxy(self) -> bool:
+        return self.adj.trusted_proxy in ("*", self.addr[0])
+
+    def _fault_of_proxy(self, request: Any) -> str:
+        """What is wrong with the headers of a proxy that is trusted; "" for nothing.
+
+        They may just repeat what its client sent. waitress would answer that in words of its own.
+        """
+        said = request.headers.keys() & PROXY_HEADERS
+        environ = {f"HTTP_{name}": request.headers[name] for name in said}
+        environ |= {"REMOTE_ADDR": self.addr[0], "wsgi.url_scheme": self.adj.url_scheme}
+        count, names = self.adj.trusted_proxy_count or 1, self.adj.trusted_proxy_headers
+        try:
+            parse_proxy_headers(environ, count, names)
+        except MalformedProxyHeader as fault:
+            return f"{fault.header} is malformed"
+        return "" if is_host(environ.get("HTTP_HOST", "")) else "the proxy names no host"
 
     def received(self, data: bytes) -> bool:
         """Take what came, and note when the request began that it leaves unfinished."""
@@ -113,3 +151,12 @@ class Connection(HTTPChannel):
             self.request = None
             self.requests.append(slow)
             self.server.add_task(self)
+
+
+def connection_class(origins: tuple[str, ...]) -> type[Connection]:
+    """The connections of one server, of which pages of these `cors_origins` see the refusals."""
+
+    class ConnectionHere(Connection):
+        cors_origins = origins
+
+    return ConnectionHere

@@ -27,7 +27,14 @@ from pyramid.response import Response
 from transaction.interfaces import TransientError
 from ZODB.POSException import StorageError
 
-from .model.errors import KlantnummerInUse, KlantUnknown, RegelUnknown, SubjectMissing
+from .model.errors import (
+    DatabaseTooNew,
+    DatabaseTooOld,
+    KlantnummerInUse,
+    KlantUnknown,
+    RegelUnknown,
+    SubjectMissing,
+)
 from .outgoing.rights import RightsUnknown
 from .representation import HostMalformed, is_host, site_url
 from .schemas.faults import NON_FIELD_ERRORS, Fault, Rule, ValidationFailed
@@ -233,8 +240,10 @@ def _(fact: TransientError) -> Problem:
 
 
 @problem_of.register(StorageError)
+@problem_of.register(DatabaseTooNew)
+@problem_of.register(DatabaseTooOld)
 def database_unavailable(fact: Exception) -> Problem:
-    """The database is out of reach, too busy, or can't be written to."""
+    """The database is out of reach, too busy, not of this release, or can't be written to."""
     return SERVICE_UNAVAILABLE
 
 

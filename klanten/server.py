@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from waitress import wasyncore
+from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer, create_server
 
-from .connection import Connection
+from .connection import Connection, connection_class
 from .serveroptions import WHERE, Options, error
 from .settings import Settings, SettingsError
+from .threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +79,11 @@ class Server:
         self, application: Application, options: dict[str, Any], origins: tuple[str, ...]
     ) -> None:
         self.sockets: dict[int, Any] = {}
-        self.waitress = create_server(application, map=self.sockets, **options)
-        connection_class = type("Connection", (Connection,), {"cors_origins": origins})
+        threads = Threads(Adjustments(**options).threads)
+        self.waitress = create_server(application, map=self.sockets, _dispatcher=threads, **options)
+        self.connection_class = connection_class(origins)
         for listener in self._listeners():
-            listener.channel_class = connection_class
+            listener.channel_class = self.connection_class
         # waitress refuses what has just the size that it is told
         self.waitress.adj.max_request_body_size += 1
         self.stopping = threading.Event()
@@ -108,6 +111,7 @@ class Server:
 
         Returns on how many connections a request took too long.
         """
+        self.connection_class.is_last = True
         deadline = time.monotonic() + patience
         silence = time.monotonic() + SILENCE
         for listener in list(self._listeners()):

@@ -22,6 +22,7 @@ CORS_REQUEST_HEADERS = (
 )
 CORS_ANSWER_HEADERS = "API-version, Allow, ETag, Location, X-OAS-Version, X-Request-ID"
 PREFLIGHT_SECONDS = "86400"
+OF_A_BODY = frozenset({"Content-Type", "Content-Length", "Content-Encoding"})
 # A member of a list (RFC 9110 8.8.3 and 5.6.1); a value without quotes is no tag
 ENTITY_TAG = re.compile(r'(?:^|,)[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 
@@ -46,7 +47,7 @@ def headers_tween(handler: Handler, registry: Registry) -> Handler:
         if route is not None and route.name in allow:
             headers.append(("Allow", allow[route.name]))
         if depends_on_origin:
-            response.headers["Vary"] = "Origin"
+            headers.append(("Vary", "Origin"))
         if origins and "HTTP_ORIGIN" in request.environ:
             _share(request, response, origins)
         return response
@@ -104,7 +105,10 @@ def conditional_tween(handler: Handler, registry: Registry) -> Handler:
             if _matches(request.environ.get("HTTP_IF_NONE_MATCH"), etag):
                 # not a new one, which costs more than what it replaces
                 response.status = "304 Not Modified"
-                response.headerlist, response.app_iter = [], [b""]
+                response.headerlist = [
+                    header for header in response.headerlist if header[0] not in OF_A_BODY
+                ]
+                response.app_iter = [b""]
             response.headerlist.append(("ETag", etag))
         return response
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from waitress.server import create_server
-from waitress.wasyncore import close_all, loop
+from waitress.wasyncore import close_all
 
+import klanten.server
 from tests.ports import free_port
 
 ANSWER_SECONDS = 60
@@ -118,25 +118,20 @@ def dumps(value: Any) -> bytes:
 
 @contextlib.contextmanager
 def serving(app: Any, headers: Mapping[str, str] | None = None, **options: Any) -> Iterator[Server]:
-    """The application behind waitress, in threads of this process."""
+    """The application behind the server of an ini file, in threads of this process."""
     listening = socket.create_server(("127.0.0.1", 0))
     settings = {"threads": 4, "max_request_body_size": 1048576} | options
-    waitress = create_server(app, sockets=[listening], **settings)
-    stop = threading.Event()
-
-    def run() -> None:
-        while not stop.is_set():
-            loop(timeout=0.05, map=waitress._map, count=1)
-
-    thread = threading.Thread(target=run, name="waitress")
+    server = klanten.server.Server(app, {"sockets": [listening], **settings}, ("*",))
+    thread = threading.Thread(target=server.run, args=(ANSWER_SECONDS,), name="waitress")
     thread.start()
     try:
         yield Server(listening.getsockname()[1], headers or {})
     finally:
-        stop.set()
+        server.stopping.set()
+        server.waitress.pull_trigger()
         thread.join()
-        waitress.task_dispatcher.shutdown()
-        close_all(waitress._map)
+        server.waitress.task_dispatcher.shutdown()
+        close_all(server.sockets)
         listening.close()
 
 

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -28,8 +28,11 @@ from pyramid.response import Response
 from ZODB.FileStorage import FileStorage
 from ZODB.POSException import ConflictError, StorageError
 
+from ..evolve import check_version
 from ..execution import WRITES, write_lock
+from ..model.errors import DatabaseTooNew, DatabaseTooOld
 from ..model.outbox import Message, Outbox
+from ..model.root import Root
 from ..outgoing.notificaties import Notificaties, Reaction, Verdict
 from ..storage import Database, tree
 from .ailments import Ailments, Diagnosis
@@ -57,6 +60,8 @@ POLL_SECONDS = 1.0
 DATABASE_SECONDS = 5.0
 # How long the end of the process waits for messages that are on their way.
 STOP_SECONDS = 12.0
+
+EXPECTED = (StorageError, DatabaseTooNew, DatabaseTooOld)
 
 Errand: TypeAlias = list[tuple[str, Message]]
 """Messages of one klant, in order, each with its number."""
@@ -113,8 +118,14 @@ class Delivery:
                 self._step_safely(workers)
         with suppress(Exception):
             self._settle()
-            with tree(self._database, "end of delivery") as root:
+            with self._tree("end of delivery") as root:
                 self._claim.release(root.outbox.lease)
+
+    @contextmanager
+    def _tree(self, note: str) -> Iterator[Root]:
+        with tree(self._database, note) as root:
+            check_version(root)
+            yield root
 
     def _is_ending(self) -> bool:
         # daemon threads live on for a while when the interpreter ends, but can't use others then
@@ -139,7 +150,7 @@ class Delivery:
         if type(fault) is self._broken or self._is_ending():
             return
         self._broken = type(fault)
-        expected = isinstance(fault, (StorageError, *self._database.unavailable))
+        expected = isinstance(fault, (*EXPECTED, *self._database.unavailable))
         log.error(
             "notifications wait, the database fails: %s",
             type(fault).__name__,
@@ -172,7 +183,7 @@ class Delivery:
         """Show that somebody is looking after what waits; the claim tells whether that worked."""
         if self._claim.is_due:
             try:
-                with tree(self._database, "keep the lease") as root:
+                with self._tree("keep the lease") as root:
                     self._claim.take(root.outbox.lease)
             except Exception:  # the next step will meet it again
                 self._claim.forget()
@@ -185,7 +196,7 @@ class Delivery:
         if not self._dealt_with and self._told == self._outage.trouble:
             return
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with write_lock, tree(self._database, "notifications delivered") as root:
+        with write_lock, self._tree("notifications delivered") as root:
             for number, reason in self._dealt_with.items():
                 if reason:
                     root.outbox.put_aside(number, reason, moment)
@@ -207,7 +218,7 @@ class Delivery:
 
     def _take_errands(self) -> list[Errand]:
         """What is to be sent now, by this process."""
-        with tree(self._database, "take the lease") as root:
+        with self._tree("take the lease") as root:
             outbox = root.outbox
             if not self._claim.is_free(outbox.lease):
                 return []

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
+from waitress.channel import HTTPChannel
 
 from ..settings import Network
 
@@ -36,8 +37,7 @@ def queue(environ: dict[str, Any]) -> Iterator[Metric]:
     channel = channel_of(environ)
     if channel is None:
         return
-    server = channel.server
-    dispatcher = server.task_dispatcher
+    dispatcher = channel.server.task_dispatcher
     yield GaugeMetricFamily(
         "klanten_server_queue", "Requests that wait for a thread.", len(dispatcher.queue)
     )
@@ -46,13 +46,14 @@ def queue(environ: dict[str, Any]) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "klanten_server_busy_threads",
-        "Threads that answer a request now; the one that tells this is one of them.",
+        "Threads that answer a request now.",
         dispatcher.active_count,
     )
     yield GaugeMetricFamily(
         "klanten_server_connections",
         "Open connections; beyond the connection_limit of waitress new ones wait.",
-        len(server.active_channels),
+        # of all listeners, which share what they wait for
+        sum(isinstance(each, HTTPChannel) for each in tuple(channel._map.values())),
     )
 
 

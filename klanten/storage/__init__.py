@@ -10,6 +10,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from ZODB.Connection import Connection
 
+from ..evolve import check_version
 from ..model.root import Root
 from .database import (
     LOST,
@@ -69,8 +70,12 @@ def connection_of(request: Request) -> Connection:
 
 
 def tree_of(request: Request) -> Root:
-    """`request.tree`: the stored tree, opened when first asked for."""
+    """`request.tree`: the stored tree, opened when first asked for.
+
+    Raises `DatabaseTooNew`, as at the start, when it was migrated under a server that still runs.
+    """
     root: Root = connection_of(request).root()["klanten"]
+    check_version(root)
     return root
 
 

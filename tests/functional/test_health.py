@@ -13,6 +13,9 @@ from klanten.evolve import SCHEMA_VERSION
 from klanten.monitoring.recent import Recent
 from klanten.storage import tree
 from tests.conftest import bearer
+from tests.factories import make_klant
+from tests.fouten import assert_fout
+from tests.servers import Subjects, serving
 from tests.storages.servers import Zeo, until
 
 PAGES = ["/healthz", "/readyz", "/metrics"]
@@ -78,6 +81,12 @@ def test_another_schema_is_not_ready_and_the_answer_says_why(app, version, told)
     assert f"has schema version {version}," in answer.json["reason"]
     assert told in answer.json["reason"]
     assert app.get("/healthz").status_int == 200
+    # it was migrated under a server that still runs
+    assert_fout(app.get("/api/v1/klanten", status=503), 503, "service_unavailable")
+    created = app.post_json("/api/v1/klanten", make_klant(), status=503)
+    assert_fout(created, 503, "service_unavailable")
+    with tree(app.app.registry.database) as root:
+        assert root.search({}).count == 0
 
 
 def test_a_database_that_is_away_is_not_ready_until_it_is_back(on_zeo, zeo):
@@ -114,6 +123,19 @@ def test_a_page_of_health_needs_no_clients_or_token(make_app, clients_file: Path
     clients_file.unlink()
     for page in PAGES[:2]:
         app.get(page, headers={"Authorization": bearer("unknown")}, status=200)
+
+
+def test_they_answer_while_every_thread_waits_for_somebody(app, subjects: Subjects):
+    with serving(app.app, {"Authorization": bearer("all")}, threads=1) as server:
+        waiting = make_klant(subject=subjects.url("/hang"))
+        busy = threading.Thread(target=server.request, args=("POST", "/klanten", waiting))
+        busy.start()
+        subjects.wait_for_hanging()
+        statuses = {page: server.request("GET", server.origin + page).status for page in PAGES}
+        assert busy.is_alive()
+        subjects.release()
+        busy.join()
+    assert statuses == dict.fromkeys(PAGES, 200)
 
 
 # --- asking no more than needed -----------------------------------------------------------------

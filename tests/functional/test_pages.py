@@ -191,6 +191,8 @@ def test_page_that_did_not_change_is_not_sent_again(app, path):
     assert answer.headers["Cache-Control"] == "no-cache"
     again = app.get(path, headers={"If-None-Match": answer.headers["ETag"]}, status=304)
     assert again.body == b""
+    assert again.headers["Cache-Control"] == "no-cache"
+    assert again.headers["Content-Security-Policy"] == answer.headers["Content-Security-Policy"]
 
 
 # --- where they lead ----------------------------------------------------------------------------
@@ -339,7 +341,11 @@ def test_file_is_kept_for_a_year_and_then_asked_for_by_its_tag(app, name, media_
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "max-age=31536000" in answer.headers["Cache-Control"]
     headers = {"If-None-Match": answer.headers["ETag"]}
-    assert app.get(f"/static/{name}", headers=headers, status=304).body == b""
+    again = app.get(f"/static/{name}", headers=headers, status=304)
+    assert again.body == b""
+    # RFC 9110 15.4.5
+    for kept in ("Cache-Control", "Vary"):
+        assert again.headers.get(kept) == answer.headers.get(kept)
 
 
 def test_path_of_a_file_tells_its_content(app):

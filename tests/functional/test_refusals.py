@@ -13,6 +13,7 @@ from tests.servers import Answer, Pserve, Server
 
 LIMIT = 1048576
 POST = b"POST /api/v1/klanten HTTP/1.1\r\nHost: api.example\r\n"
+PROXIED = b"GET /api/v1/klanten HTTP/1.1\r\nHost: a.nl\r\n"
 JSON = b"Content-Type: application/json\r\n"
 CHUNKED = POST + JSON + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -22,7 +23,12 @@ def pserve(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iter
     """The server of the package, as an operator runs it."""
     folder = tmp_path_factory.mktemp("server")
     settings = new_settings(folder, new_clients_file(folder), new_database)
-    options = {"use": "egg:klanten", "url_prefix": "/prefix"}
+    options = {
+        "use": "egg:klanten",
+        "url_prefix": "/prefix",
+        "trusted_proxy": "127.0.0.1",
+        "trusted_proxy_headers": "x-forwarded-for x-forwarded-host",
+    }
     pserve = Pserve(folder, settings, {"Authorization": bearer("all")}, options)
     pserve.start()
     yield pserve
@@ -49,6 +55,9 @@ REFUSED = {
     "a broken header": (400, b"GET / HTTP/1.1\r\nHost : a.nl\r\n\r\n"),
     "a bare line feed": (400, b"GET / HTTP/1.1\r\nHost: a.nl\nX: 1\r\n\r\n"),
     "another protocol": (400, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"),
+    "a host that is quoted by half": (400, PROXIED + b'X-Forwarded-Host: "x\r\n\r\n'),
+    "a host that is none": (400, PROXIED + b'X-Forwarded-Host: a"b\r\n\r\n'),
+    "an address that is quoted by half": (400, PROXIED + b'X-Forwarded-For: "999993653\r\n\r\n'),
     "an odd length": (400, POST + b"Content-Length: two\r\n\r\n"),
     "a broken chunk": (400, CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n"),
     "a body that is too long": (413, POST + b"Content-Length: 1048577\r\n\r\n"),

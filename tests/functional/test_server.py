@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import resource
 import signal
 import socket
@@ -108,7 +109,7 @@ def test_a_request_that_was_begun_is_answered_after_the_order_to_stop(
     assert process.poll() is None
     subjects.release()
     busy.join()
-    assert answers[0].status == 201
+    assert (answers[0].status, answers[0].headers["Connection"]) == (201, "close")
     assert process.wait(ANSWER_SECONDS) == 0
     assert "stopped; all requests were answered" in last_line(capfd)
 
@@ -129,6 +130,19 @@ def test_a_request_that_takes_longer_than_the_patience_does_not_keep_the_server(
     assert process.wait(ANSWER_SECONDS) == 0
     busy.join()
     assert "stopped; requests cut off: 1" in last_line(capfd)
+
+
+def test_connections_are_counted_wherever_they_came_in(start: Start) -> None:
+    ports = free_port(), free_port()
+    places = " ".join(f"127.0.0.1:{port}" for port in ports)
+    here, there = (Server(port, {"Authorization": bearer("all")}) for port in ports)
+    start(listen=f"listen = {places}", until=here.answers)
+    with contextlib.closing(here.connect()) as one, contextlib.closing(here.connect()) as two:
+        for connection in (one, two):
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+        text = there.request("GET", f"{there.origin}/metrics").body.decode()
+    assert float(re.findall(r"^klanten_server_connections (\S+)$", text, re.M)[0]) >= 3
 
 
 def last_line(capfd: pytest.CaptureFixture[str]) -> str:

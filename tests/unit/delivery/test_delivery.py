@@ -113,6 +113,15 @@ def test_what_other_processes_write_is_found(database, api, start):
     assert api.sent == ["a"]
 
 
+def test_database_of_a_newer_release_is_left_alone(database, api, start, caplog):
+    with tree(database) as root:
+        root.schema_version += 1
+    write(database, "a")
+    start()
+    until(lambda: "DatabaseTooNew" in caplog.text)
+    assert (api.sent, seen(database, len)) == ([], 1)
+
+
 def test_delivery_goes_on_after_a_long_silence(database, api, start, monkeypatch):
     monkeypatch.setattr(lease, "LEASE_SECONDS", 0.1)
     delivery = start()
