@@ -5,7 +5,9 @@ told in one line with the mend, which never shows a value: that may be a secret,
 stands in the place of something else.
 """
 
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from configparser import (
     DuplicateOptionError,
@@ -19,6 +21,7 @@ from typing import Final
 
 #: A key for HS256 should be no smaller than the hash (RFC 7518 section 3.2).
 SAFE_SECRET_BYTES: Final = 32
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 def sections(content: bytes) -> dict[str, dict[str, str]]:
@@ -76,5 +79,15 @@ def warnings(path: Path, secrets: Mapping[str, str]) -> Iterator[str]:
             f"{path}: a secret of fewer than {SAFE_SECRET_BYTES} bytes can be guessed from a "
             f"token; agree on a longer one for {', '.join(short)}"
         )
-    if path.stat().st_mode & 0o077:
+    if others_can_read(path):
         yield f"{path}: others can read the secrets in it; chmod 600 {path}"
+
+
+def others_can_read(path: Path) -> bool:
+    """Whether somebody else than its owner and this user can.
+
+    A secret of Kubernetes or root is let for reading to the group of the service, and to it alone.
+    """
+    found = path.stat()
+    is_ours = found.st_uid == os.geteuid()
+    return bool(found.st_mode & (OTHERS if is_ours else OTHERS & ~stat.S_IRGRP))

@@ -20,7 +20,9 @@ from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer, create_server
 
 from .connection import Connection, connection_class
-from .serveroptions import WHERE, Options, error
+from .serveroptions import Options
+from .serveroptions.environment import WHERE
+from .serveroptions.places import error
 from .settings import Settings, SettingsError
 from .threads import Threads
 

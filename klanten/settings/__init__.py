@@ -19,9 +19,10 @@ from typing import Any, Self
 
 from .environment import (
     PREFIX,
-    VARIABLES_OF_OTHERS,
+    SERVER_PREFIX,
     environment_name,
     in_environment,
+    is_of_others,
     place_of,
 )
 from .origin import NoSection, Origin, SettingsError
@@ -46,6 +47,7 @@ from .values import (
 
 __all__ = [
     "REQUIRED",
+    "SERVER_PREFIX",
     "Network",
     "NoSection",
     "Origin",
@@ -54,6 +56,7 @@ __all__ = [
     "TimeOfDay",
     "environment_name",
     "in_environment",
+    "is_of_others",
     "place_of",
     "read_section",
     "seconds",
@@ -217,8 +220,12 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     return sorted(
         name
         for name in environ
-        if name.startswith(PREFIX) and name not in known and not VARIABLES_OF_OTHERS.fullmatch(name)
+        if name.startswith(PREFIX) and name not in known and not _is_elsewhere(name)
     )
+
+
+def _is_elsewhere(variable: str) -> bool:
+    return variable.startswith(SERVER_PREFIX) or is_of_others(variable)
 
 
 def _value(

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 
 PREFIX = "KLANTEN_"
+SERVER_PREFIX = "KLANTEN_SERVER_"
+"""How the variables begin that are options of the server (see `serveroptions`)."""
 VARIABLES_OF_OTHERS = re.compile(
     # klanten copy-from
     "KLANTEN_SOURCE_(TOKEN|CLIENT_ID|SECRET)|"
@@ -16,6 +18,11 @@ VARIABLES_OF_OTHERS = re.compile(
 def environment_name(name: str) -> str:
     """`klanten.jwt.max_age` is KLANTEN_JWT_MAX_AGE, `zodbconn.uri` is KLANTEN_ZODBCONN_URI."""
     return PREFIX + name.removeprefix("klanten.").replace(".", "_").upper()
+
+
+def is_of_others(variable: str) -> bool:
+    """Whether a variable is known to be for something else."""
+    return VARIABLES_OF_OTHERS.fullmatch(variable) is not None
 
 
 def in_environment(variable: str) -> str:

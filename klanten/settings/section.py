@@ -37,7 +37,8 @@ def read_section(file: str | Path, kind: str) -> Mapping[str, str]:
         ) from None
     except configparser.InterpolationError as fault:
         raise SettingsError(
-            f"{fault.option} in {file}: a single % can't be read; write each % twice (p%%40ss)"
+            f"{fault.option} in {file}: a single % can't be read; write each % twice (p%%40ss), "
+            "and what stands for %(name)s in its place"
         ) from None
     except (LookupError, ImportError, configparser.Error, ValueError) as fault:
         reason = " ".join(str(fault).split())

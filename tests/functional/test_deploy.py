@@ -1,6 +1,7 @@
 """The examples in deploy/: a proxy in front of two processes on PostgreSQL, as sites have it."""
 
 import contextlib
+import re
 import signal
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def nginx(site: Site) -> list[str]:
     )
     conf = (
         f"daemon off; pid {site.folder}/nginx.pid; error_log stderr;\n"
-        f"events {{}}\nhttp {{ access_log off; {paths}\n"
+        f"events {{}}\nhttp {{ access_log off; client_body_buffer_size 2m; {paths}\n"
         f"{site.example('nginx/klanten.conf', changes)} }}"
     )
     return ["nginx", "-p", str(site.folder), "-c", site.write("nginx.conf", conf.encode())]
@@ -198,11 +199,18 @@ def test_the_api_behind_a_proxy_is_that_of_one_site(site: Site) -> None:
     assert all(klant["url"].startswith(site.root) for klant in listed)
     forged = session.get(url, headers={"X-Forwarded-Host": "evil.example", "Forwarded": "host=e"})
     assert forged.json()["url"] == url
-    for place in (url, f"{site.root}/klanten?page=1&emailadres=j%40example.nl"):
+    for place in (url, f"{site.root}/klanten/%3Fx?page=1&emailadres=j%40example.nl"):
         moved = session.get(place.replace("/klanten/api", "/oud/api"), allow_redirects=False)
         assert (moved.status_code, moved.headers["Location"]) == (301, place)
-    for name in ("metrics", "healthz", "readyz"):
+    for name in ("metrics", "healthz", "readyz", "%72eadyz"):
         assert session.get(f"https://localhost:{site.port}/klanten/{name}").status_code == 404
+    own = "0123456789abcdef0123456789abcdef"
+    for given in ({"X-Request-ID": own}, {}):
+        told = session.get(url, headers=given).headers["X-Request-ID"].replace("-", "")
+        assert (told == own) == bool(given)
+    assert session.get(f"https://localhost:{site.port}/klanten").status_code == 200
+    too_long = session.post(f"{site.root}/klanten", data=b" " * 1048577)
+    assert (too_long.status_code, too_long.json()["code"]) == (413, "request_entity_too_large")
 
 
 @behind_each
@@ -270,3 +278,13 @@ def test_the_examples_can_be_read() -> None:
     unit = (DEPLOY / "systemd" / "klanten@.service").read_text()
     for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "User=klanten"):
         assert line in unit
+    # it hides /proc/stat, and with that the figures process_* of /metrics
+    assert "ProcSubset" not in unit
+
+
+def test_prometheus_watches_the_processes_that_the_proxies_have() -> None:
+    prometheus = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    [target] = prometheus["scrape_configs"][0]["static_configs"]
+    for proxy in ("nginx/klanten.conf", "haproxy/haproxy.cfg"):
+        text = (DEPLOY / proxy).read_text()
+        assert re.findall(r"^ +server (?:\w+ )?([\d.:]+)", text, re.M) == target["targets"]

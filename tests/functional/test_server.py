@@ -272,6 +272,16 @@ def test_a_wrong_option_stops_the_start_with_one_line(
     assert ended.returncode != 0
 
 
+def test_the_environment_says_where_to_listen(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(free_port(), {"Authorization": bearer("all")})
+    monkeypatch.setenv("KLANTEN_SERVER_LISTEN", f"127.0.0.1:{server.port}")
+    process, _ = start(listen=f"listen = 127.0.0.1:{free_port()}", until=server.answers)
+    assert process.poll() is None
+    assert server.answers()
+
+
 def test_a_port_that_is_taken_stops_the_start_with_one_line(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:

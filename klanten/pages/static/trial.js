@@ -139,7 +139,8 @@ function bytes(text) {
 
 async function send({ method, url, headers, body }) {
   const sent = new Headers(headers.map(([name, text]) => [name, bytes(text)]));
-  const token = here("token").value.trim().replace(/^Bearer\s+/i, "");
+  // what was copied may be folded; a token has no blanks
+  const token = here("token").value.trim().replace(/^Bearer\s+/i, "").replaceAll(/\s/g, "");
   if (token) sent.set("Authorization", `Bearer ${bytes(token)}`);
   const begun = performance.now();
   const answer = await fetch(url, {

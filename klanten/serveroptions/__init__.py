@@ -6,14 +6,14 @@ With `use = egg:klanten` they are those of waitress, and two more:
 `request_timeout`: seconds in which all of a request must have come, from its first byte on
 (default 60). The `channel_timeout` of waitress begins anew with each byte.
 
-The server reads them here at its start, and so does `klanten check`.
+Each but `host` and `port` may come from the environment instead: `threads` as
+KLANTEN_SERVER_THREADS. The server reads them here at its start, and so does `klanten check`.
 """
 
-import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
@@ -21,21 +21,13 @@ from typing import Any, Self, cast
 from waitress.adjustments import Adjustments
 from waitress.utilities import cleanup_unix_socket
 
-from .settings import Origin, SettingsError, seconds, seconds_above_zero
+from ..settings import Origin
+from .checks import OURS, check
+from .environment import with_environment
+from .places import error, naming
 
 Place = tuple[int, int, int, Any]
 """Family, type, protocol and address of a socket."""
-
-NUMBERS = {
-    name: default
-    for name, default in vars(Adjustments).items()
-    if isinstance(default, int) and not isinstance(default, bool)
-} | {"trusted_proxy_count": 1}
-"""The options of waitress that are numbers, and their defaults."""
-WHERE = ("listen", "host", "port", "unix_socket")
-"""The options of waitress that say where to listen."""
-OCTAL = "unix_socket_perms"
-HIGHEST_PORT = 65535
 KNOWN = "the options are those of waitress, graceful_timeout and request_timeout"
 MENDS = {
     errno.EADDRINUSE: "stop what uses the port, or choose another",
@@ -60,14 +52,14 @@ class Options:
 
         Raises `SettingsError` with one line that names the option, the file and the mend.
         """
-        others = dict(given)
+        others = with_environment(given)
         times = {}
         for name, (default, read) in OURS.items():
-            with _naming(name, file):
+            with naming(name, file):
                 times[name] = read(others.pop(name, default), Origin(None, Path()))
         for name, text in others.items():
-            with _naming(name, file):
-                _check(name, text)
+            with naming(name, file):
+                check(name, text)
         return cls(file, **times, waitress=others, adjustments=_adjustments(others, file))
 
     def places(self) -> list[Place]:
@@ -116,76 +108,10 @@ class Options:
         return bound
 
 
-OURS = {
-    "graceful_timeout": ("30", seconds),
-    "request_timeout": ("60", seconds_above_zero),
-}
-
-
 def shown(place: Place) -> str:
     """HOST:PORT, as it would be written in `listen`."""
     host, port, *_ = place[3]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def error(name: str, fault: object, file: str | Path | None) -> SettingsError:
-    """`fault` is "fault; mend"."""
-    where = f" of {Path(file).absolute()}" if file else ""
-    return SettingsError(f"{name} in [server:main]{where}: {fault}")
-
-
-@contextlib.contextmanager
-def _naming(name: str, file: str | Path | None) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as fault:
-        raise error(name, fault, file) from None
-
-
-# --- the options of waitress; each check raises ValueError("fault; mend") -----------------------
-
-
-def _check(name: str, text: str) -> None:
-    if name == "listen":
-        _check_addresses(text)
-    elif name == "port":
-        _check_port(text)
-    elif name in NUMBERS:
-        _check_number(text, NUMBERS[name], base=8 if name == OCTAL else 10)
-
-
-def _check_number(text: str, default: int, base: int) -> None:
-    example = f"write for instance {default:o}" if base == 8 else f"write for instance {default}"
-    try:
-        number = int(text, base)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number; {example}") from None
-    # 0 would be a server that never answers, where waitress does not take it by itself
-    if number < min(default, 1):
-        raise ValueError(f"{text!r} is too small; {example}")
-
-
-def _check_port(text: str) -> None:
-    """waitress takes any number, which counts modulo 65536."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= HIGHEST_PORT):
-        raise ValueError(f"{text!r} is no port of 1 to {HIGHEST_PORT}; write for instance 8080")
-
-
-def _check_addresses(text: str) -> None:
-    """Addresses with a port each: where there is none, waitress takes 8080."""
-    if not text.split():
-        raise ValueError("is empty; write for instance 127.0.0.1:8080")
-    for address in text.split():
-        host, _, port = address.rpartition(":")
-        if not (host and port):
-            raise ValueError(f"{address!r} has no port; write for instance 127.0.0.1:8080")
-        _check_port(port)
-        try:
-            Adjustments(listen=address)
-        except ValueError:
-            raise ValueError(
-                f"{address!r} is no address; write for instance 127.0.0.1:8080"
-            ) from None
 
 
 def _adjustments(options: Mapping[str, str], file: str | Path | None) -> Adjustments:
