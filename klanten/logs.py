@@ -6,7 +6,8 @@ logs. Which loggers say how much is decided in the ini file, as for any Pyramid 
 that is written during a request carries the id of that request.
 
 What a caller sent is not in it: no bodies, no query strings, no tokens, and no texts of exceptions
-that may quote one; of the URL of a `subject` no more than which server it names. Nothing that a caller sends can look like a line of its own.
+that may quote one; of the URL of a `subject` no more than which server it names. Nothing that a
+caller sends can look like a line of its own.
 """
 
 import json

@@ -66,7 +66,8 @@ def restore(ini: Path, folder: Path, as_json: bool) -> None:
     """
     with _failures(), quiet(), metered():
         result = backups.restore(Settings.from_ini(ini).database_uri, folder)
-    say(result, f"restored, {result['size'] / 1e6:,.1f} MB; now run klanten verify {ini}", as_json)
+    restored = f"restored {Path(result['backup']).name}, {result['size'] / 1e6:,.1f} MB"
+    say(result, f"{restored}; now run klanten verify {ini}", as_json)
 
 
 class NoTarget(Unusable):

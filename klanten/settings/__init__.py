@@ -38,6 +38,7 @@ from .values import (
     a_size,
     a_time_of_day,
     a_word,
+    days,
     networks,
     optional_fields,
     origins,
@@ -174,7 +175,7 @@ class Settings:
     )
     pack_days: float = setting(
         "klanten.pack.days",
-        seconds,
+        days,
         "Days of history that a pack keeps.",
         default="1",
     )

@@ -9,6 +9,9 @@ from .origin import Origin
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# a century: much more would be before the first moment that ZODB knows
+MOST_DAYS = 36_500
+
 
 @dataclasses.dataclass(frozen=True)
 class TimeOfDay:
@@ -67,6 +70,13 @@ def seconds_above_zero(text: str, origin: Origin) -> float:
     number = _number(text, least="more than 0, up")
     if not number:
         raise ValueError("must be more than 0; write for instance 5")
+    return number
+
+
+def days(text: str, origin: Origin) -> float:
+    number = _number(text)
+    if number > MOST_DAYS:
+        raise ValueError(f"{text!r} is out of range; use 0 to {MOST_DAYS:,}")
     return number
 
 

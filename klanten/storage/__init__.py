@@ -19,7 +19,7 @@ from .database import (
     DatabaseUnavailable,
     PooledConnection,
 )
-from .faults import OWN, closed_folder, may
+from .faults import OWN, WITHOUT_TABLES, closed_folder, may
 from .loss import absent, lost
 from .opening import bare_storage, open_database, prepare, require_driver, tree
 from .uri import UriError, file_of
@@ -28,6 +28,7 @@ __all__ = [
     "LOST",
     "NO_LOCK",
     "OWN",
+    "WITHOUT_TABLES",
     "Database",
     "DatabaseBusy",
     "DatabaseUnavailable",

@@ -8,6 +8,12 @@ from zc.lockfile import LockError
 from ZODB.FileStorage.FileStorage import FileStorageFormatError
 from ZODB.POSException import ReadOnlyError
 
+WITHOUT_TABLES = (
+    "there is no database of klanten in this one of PostgreSQL yet; start the server, which makes "
+    "it, or restore a backup"
+)
+NO_TABLES = "Schema mismatch; please create"
+"""What RelStorage says then, and goes on with the names of all tables that there are."""
 OWN = "let the user of this service own it, and run this as that user"
 FILE_MENDS = {
     errno.ENOENT: "name the right file, or start the server, which makes a new one",
@@ -27,6 +33,8 @@ def reason(uri: str, fault: Exception) -> str:
     folder = Path(path.partition("?")[0]).parent
     if isinstance(fault, FileNotFoundError) and not folder.is_dir():
         return f"there is no folder {folder}; make it, for the user of this service"
+    if scheme == "postgresql" and NO_TABLES in str(fault):
+        return WITHOUT_TABLES
     found = f"the {scheme} database can't be opened: "
     if scheme == "file":
         return f"{found}{path.partition('?')[0]}: {_file_reason(path, fault)}"

@@ -235,14 +235,14 @@ def test_the_tour_writes_all_klanten_to_a_file_and_makes_a_backup(answers):
 
 def test_the_tour_puts_the_backup_back_and_finds_nothing_new_in_the_file(answers):
     restored, verified, imported = answers[8].splitlines()
-    assert restored.startswith("restored, ")
+    assert restored.startswith("restored 20")
     assert re.fullmatch(r"[1-9]\d* klanten, 0 differences", verified)
     assert " 0 created, 0 updated, " in imported
 
 
 def test_the_tour_puts_the_backup_back_another_time(answers, serving):
     restored, *_ = in_the_shell(tour()[8], serving.folder).splitlines()
-    assert restored.startswith("restored, ")
+    assert restored.startswith("restored 20")
 
 
 def test_the_tour_deletes_the_klant(answers):

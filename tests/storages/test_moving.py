@@ -1,11 +1,13 @@
 """Backups and copies: of a file and of PostgreSQL, put back and compared."""
 
+import calendar
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +110,7 @@ def test_a_file_is_backed_up_while_it_is_served_and_put_back(
     elsewhere = ini(tmp_path, settings, f"file://{tmp_path}/new/place.fs")
     restored = run("restore", elsewhere, folder)
     assert restored.exit_code == 0, restored.output
+    assert restored.stdout.startswith(f"restored {Path(added['file']).name}, ")
     assert run("verify", elsewhere).exit_code == 0
     drilled = make_app(zodbconn__uri=f"file://{tmp_path}/new/place.fs")
     assert contents(drilled, url) == before
@@ -132,10 +135,51 @@ def test_postgresql_is_backed_up_while_it_is_served_and_put_back(
     assert made.exit_code == 0, made.output
     restored = run("restore", ini(tmp_path, settings, there), folder)
     assert restored.exit_code == 0, restored.output
+    [dump] = Path(folder).iterdir()
+    assert restored.output.startswith(f"restored {dump.name}, ")
     assert contents(make_app(zodbconn__uri=there), url) == contents(app, url)
     again = run("restore", ini(tmp_path, settings, there), folder)
     assert again.exit_code == 2
     assert "not empty" in again.stderr
+
+
+def test_backups_of_postgresql_are_named_by_the_clock_that_is_never_put_back(
+    make_app: MakeApp,
+    tmp_path: Path,
+    settings: dict[str, str],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """UTC, and no two alike: the newest is the last by name."""
+    monkeypatch.setenv("PATH", str(postgres.programs), prepend=":")
+    # five hours behind
+    monkeypatch.setenv("TZ", "EST5")
+    uri = postgres.new_database("named")
+    make_app(zodbconn__uri=uri)
+    own, backups = ini(tmp_path, settings, uri), tmp_path / "backups"
+    before = time.time()
+    command = [KLANTEN, "backup", own, backups, "--json"]
+    outputs = [subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)]
+    made = [Path(json.loads(output)["file"]) for output in outputs]
+    assert made == sorted(backups.iterdir())
+    for path in made:
+        moment = time.strptime(path.stem, "klanten-%Y-%m-%d-%H-%M-%S")
+        assert int(before) <= calendar.timegm(moment) <= time.time()
+
+
+@pytest.mark.parametrize("command", ["backup", "stats", "verify", "export"])
+def test_a_database_of_postgresql_without_klanten_is_told_as_such(
+    tmp_path: Path, settings: dict[str, str], postgres: Postgres, command: str
+) -> None:
+    own = ini(tmp_path, settings, postgres.new_database(f"none{command}"))
+    place = tmp_path / "place.jsonl"
+    result = run(command, own, *([str(place)] if command in ("backup", "export") else []))
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "Error: zodbconn.uri: there is no database of klanten in this one of PostgreSQL yet; start "
+        "the server, which makes it, or restore a backup\n"
+    )
+    assert not (place.is_dir() and list(place.iterdir()))
 
 
 def test_what_can_not_be_backed_up_or_put_back_is_told_in_one_line(
@@ -311,6 +355,7 @@ def is_alive(pid: str) -> bool:
 
 
 def test_a_pg_dump_that_is_older_than_the_server_is_told_with_what_to_install(
+    make_app: MakeApp,
     tmp_path: Path,
     settings: dict[str, str],
     postgres: Postgres,
@@ -318,7 +363,9 @@ def test_a_pg_dump_that_is_older_than_the_server_is_told_with_what_to_install(
 ) -> None:
     words = "pg_dump: error: aborting because of server version mismatch"
     monkeypatch.setenv("PATH", stand_in(tmp_path, f"echo '{words}' >&2; exit 1"))
-    own = ini(tmp_path, settings, postgres.new_database("newer"))
+    uri = postgres.new_database("newer")
+    make_app(zodbconn__uri=uri)
+    own = ini(tmp_path, settings, uri)
     result = run("backup", own, str(tmp_path / "backups"))
     assert result.exit_code == 2
     assert result.stderr == (

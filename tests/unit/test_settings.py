@@ -234,6 +234,8 @@ def test_a_file_of_which_the_path_is_relative_counts_from_there(tmp_path, monkey
         ("klanten.body.max_size", "\u0661"),
         ("klanten.log.format", "xml"),
         ("klanten.component", "k c"),
+        ("klanten.pack.days", "36501"),
+        ("klanten.pack.days", "nan"),
         ("klanten.notifications.deliver", "yes"),
     ],
 )

@@ -80,10 +80,11 @@ def _locked(handle: int, folder: Path) -> bool:
 def restore(uri: str, folder: Path) -> dict[str, Any]:
     """Put the newest backup of a folder back, where no database is yet.
 
-    Raises `BackupFailed`.
+    Returns the `backup`, the last of its files, and the `size` of what came of it (of PostgreSQL,
+    of the backup). Raises `BackupFailed`.
     """
     if not folder.is_dir():
         raise BackupFailed(f"{folder}: there is no such folder; give one that `backup` filled")
     file = file_of(uri)
-    restored = load(uri, folder) if file is None else recover(folder, file)
-    return {"file": str(restored), "size": restored.stat().st_size}
+    newest = load(uri, folder) if file is None else recover(folder, file)
+    return {"backup": str(newest), "size": (file or newest).stat().st_size}

@@ -1,12 +1,12 @@
 """Backups of a database in a file: the whole with repozo, and then what was added."""
 
-import time
 from pathlib import Path
 
 from ZODB.scripts import repozo
 
 from .failure import BackupFailed
-from .pieces import WHOLE, gap
+from .moment import await_new_second
+from .pieces import WHOLE, gap, newest_piece
 
 
 def save(file: Path, folder: Path, full: bool) -> None:
@@ -14,8 +14,8 @@ def save(file: Path, folder: Path, full: bool) -> None:
 
     Raises `BackupFailed`.
     """
+    await_new_second(folder)
     before = set(folder.iterdir())
-    _await_new_second(before)
     full = full or gap(folder) != ""
     try:
         _repozo("-B", "-r", str(folder), "-f", str(file), *(["-F"] if full else []))
@@ -26,7 +26,7 @@ def save(file: Path, folder: Path, full: bool) -> None:
 
 
 def recover(folder: Path, file: Path) -> Path:
-    """Put the newest backup of a folder back; the file that was made.
+    """Put the newest backup of a folder back; the last piece of it.
 
     Raises `BackupFailed`.
     """
@@ -44,15 +44,7 @@ def recover(folder: Path, file: Path) -> Path:
     except BaseException:
         file.with_name(file.name + ".part").unlink(missing_ok=True)
         raise
-    return file
-
-
-def _await_new_second(backups: set[Path]) -> None:
-    """repozo names a backup after its second, and at a restore overlooks one that shares it."""
-    stems = {path.stem for path in backups}
-    # by the clock of repozo: on that of `datetime` a second begins some milliseconds earlier
-    while time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime()) in stems:
-        time.sleep(0.05)
+    return newest_piece(folder)
 
 
 def _repozo(*arguments: str) -> None:

@@ -4,13 +4,13 @@ import logging
 import re
 from pathlib import Path
 
+from .moment import PATTERN
 from .pieces import ADDED, WHOLE
 
 log = logging.getLogger(__name__)
 
-MOMENT = r"\d{4}(-\d\d){5}"
-PART = re.compile(rf"tmp\.tmp|klanten-{MOMENT}\.partial")
-INDEX = re.compile(rf"{MOMENT}\.index")
+PART = re.compile(rf"tmp\.tmp|klanten-{PATTERN}\.partial")
+INDEX = re.compile(rf"{PATTERN}\.index")
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -30,6 +30,12 @@ def gap(folder: Path) -> str:
     return next(filter(None, (piece.gap(folder) for piece in listed)), "") or _stray(folder, listed)
 
 
+def newest_piece(folder: Path) -> Path:
+    """The last that was added, of those that a folder has."""
+    pieces = (path for path in folder.iterdir() if path.suffix in (WHOLE, ADDED))
+    return max(pieces, key=lambda piece: piece.name)
+
+
 class Piece(NamedTuple):
     """A line of the list that repozo keeps of the pieces of a backup."""
 

@@ -6,14 +6,14 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from ...storage import DatabaseUnavailable
+from ...storage import WITHOUT_TABLES, DatabaseUnavailable
 from .failure import BackupFailed
+from .moment import await_new_second, now
 
-NAME = "klanten-{:%Y-%m-%d-%H-%M-%S}"
+NAME = "klanten-{}"
 DUMP = ".dump"
 PARTIAL = ".partial"
 OLDER = ("server version mismatch", "unsupported version")
@@ -25,10 +25,12 @@ def dump(uri: str, folder: Path) -> None:
 
     Raises `BackupFailed`, and `DatabaseUnavailable`.
     """
-    target = folder / (NAME.format(datetime.now()) + DUMP)
+    await_new_second(folder)
+    target = folder / (NAME.format(now()) + DUMP)
     partial = target.with_suffix(PARTIAL)
     with _client(uri) as (environment, name):
-        _has_tables(uri)  # it can be opened, or the fault is told as for every command
+        if not _has_tables(uri):
+            raise DatabaseUnavailable(f"zodbconn.uri: {WITHOUT_TABLES}")
         try:
             # by way of a pipe, so that pg_dump ends when this process does
             with partial.open("wb") as file:
