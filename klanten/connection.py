@@ -98,27 +98,40 @@ class Connection(HTTPChannel):
     def service(self) -> None:
         """Answer a request, in a thread."""
         request = self.requests[0]
-        if not request.error and self._is_proxy() and (fault := self._fault_of_proxy(request)):
-            request.error = BadRequest(fault)
+        if not request.error and self._comes_from_proxy() and not self.address_of(request):
+            request.error = BadRequest("what the proxy says of the address can't be read")
         super().service()
 
-    def _is_proxy(self) -> bool:
-        return self.adj.trusted_proxy in ("*", self.addr[0])
+    def address_of(self, request: Any) -> dict[str, str]:
+        """Where a request was sent to, in the words of WSGI; a proxy that is trusted knows better.
 
-    def _fault_of_proxy(self, request: Any) -> str:
-        """What is wrong with the headers of a proxy that is trusted; "" for nothing.
-
-        They may just repeat what its client sent. waitress would answer that in words of its own.
+        Empty where no URL can be made of that: a proxy may just repeat what its client sent, and
+        waitress would answer that in words of its own.
         """
-        said = request.headers.keys() & PROXY_HEADERS
-        environ = {f"HTTP_{name}": request.headers[name] for name in said}
-        environ |= {"REMOTE_ADDR": self.addr[0], "wsgi.url_scheme": self.adj.url_scheme}
-        count, names = self.adj.trusted_proxy_count or 1, self.adj.trusted_proxy_headers
-        try:
-            parse_proxy_headers(environ, count, names)
-        except MalformedProxyHeader as fault:
-            return f"{fault.header} is malformed"
-        return "" if is_host(environ.get("HTTP_HOST", "")) else "the proxy names no host"
+        environ = self.own_address | {"HTTP_HOST": request.headers.get("HOST", "")}
+        if self._comes_from_proxy():
+            said = request.headers.keys() & PROXY_HEADERS
+            environ |= {f"HTTP_{name}": request.headers[name] for name in said}
+            count, names = self.adj.trusted_proxy_count or 1, self.adj.trusted_proxy_headers
+            try:
+                parse_proxy_headers(environ, count, names)
+            except MalformedProxyHeader:
+                return {}
+        return environ if is_host(environ["HTTP_HOST"]) else {}
+
+    @property
+    def own_address(self) -> dict[str, str]:
+        """That of the server, as far as it knows by itself."""
+        return {
+            "REMOTE_ADDR": self.addr[0],
+            "wsgi.url_scheme": self.adj.url_scheme,
+            "SERVER_NAME": self.server.server_name,
+            "SERVER_PORT": str(self.server.effective_port),
+            "SCRIPT_NAME": self.adj.url_prefix,
+        }
+
+    def _comes_from_proxy(self) -> bool:
+        return self.adj.trusted_proxy in ("*", self.addr[0])
 
     def received(self, data: bytes) -> bool:
         """Take what came, and note when the request began that it leaves unfinished."""

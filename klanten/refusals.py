@@ -14,7 +14,6 @@ from waitress.utilities import Error
 
 from . import logs
 from .errors import BAD_REQUEST, INTERNAL_ERROR, TOO_LARGE, Problem, fout_json
-from .representation import is_host
 from .tweens import API_VERSION, NO_GUESSES, sharing_headers
 
 log = logging.getLogger("klanten.access")
@@ -58,7 +57,8 @@ class Refusal(ErrorTask):
     def execute(self) -> None:
         problem = PROBLEMS.get(self.request.error.code, BAD_REQUEST)
         instance = str(uuid4())
-        body = fout_json(problem, self._address(), instance)
+        address = self.channel.address_of(self.request) or self.channel.own_address
+        body = fout_json(problem, address, instance)
         self.status = f"{problem.status} {self.request.error.reason}"
         self.response_headers = [
             ("Content-Type", "application/problem+json"),
@@ -77,18 +77,6 @@ class Refusal(ErrorTask):
         """What lets the page that sent the request see what was wrong with it (CORS)."""
         origin = self.request.headers.get("ORIGIN")
         return [] if origin is None else sharing_headers(origin, self.channel.cors_origins)
-
-    def _address(self) -> dict[str, str]:
-        """Where the request came, in the words of WSGI; what a proxy says of that is not read."""
-        server = self.channel.server
-        host = self.request.headers.get("HOST", "")
-        return {
-            "wsgi.url_scheme": server.adj.url_scheme,
-            "HTTP_HOST": host if is_host(host) else "",
-            "SERVER_NAME": server.server_name,
-            "SERVER_PORT": str(server.effective_port),
-            "SCRIPT_NAME": server.adj.url_prefix,
-        }
 
     def _tell(self, problem: Problem, instance: str) -> None:
         # behind a quote waitress shows what the caller sent

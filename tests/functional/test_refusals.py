@@ -27,7 +27,7 @@ def pserve(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iter
         "use": "egg:klanten",
         "url_prefix": "/prefix",
         "trusted_proxy": "127.0.0.1",
-        "trusted_proxy_headers": "x-forwarded-for x-forwarded-host",
+        "trusted_proxy_headers": "x-forwarded-for x-forwarded-host x-forwarded-proto",
     }
     pserve = Pserve(folder, settings, {"Authorization": bearer("all")}, options)
     pserve.start()
@@ -100,6 +100,12 @@ def test_without_a_good_host_its_type_is_at_the_servers_own_address(server, host
     sent = b"POST / HTTP/1.1\r\n" + host + b"Content-Length: 1048577\r\n\r\n"
     own = f":{server.port}/prefix/ref/fouten/RequestEntityTooLarge/"
     assert answer_to(server, sent).json["type"].endswith(own)
+
+
+def test_its_type_is_at_the_address_that_a_trusted_proxy_tells(server):
+    sent = TOO_LONG + b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: b.nl\r\n\r\n"
+    kind = answer_to(server, sent).json["type"]
+    assert kind == "https://b.nl/prefix/ref/fouten/RequestEntityTooLarge/"
 
 
 def test_its_instance_is_in_the_log_and_what_was_sent_is_not(pserve):
