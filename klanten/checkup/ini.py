@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..serveroptions import Options
+from ..server.options import Options
 from ..settings import (
     NoSection,
     SettingsError,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..outgoing.door import Door, Unreachable
-from ..serveroptions import Options, shown
+from ..server.options import Options, shown
 from ..settings import SettingsError
 from .base_url import served_url
 from .finding import Finding, right, told

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 PREFIX = "KLANTEN_"
 SERVER_PREFIX = "KLANTEN_SERVER_"
-"""How the variables begin that are options of the server (see `serveroptions`)."""
+"""How the variables begin that are options of the server (see `server.options`)."""
 VARIABLES_OF_OTHERS = re.compile(
     # klanten copy-from
     "KLANTEN_SOURCE_(TOKEN|CLIENT_ID|SECRET)|"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from klanten.serveroptions import Options
+from klanten.server.options import Options
 from klanten.settings import SettingsError
 from tests.conftest import bearer
 from tests.factories import make_klant

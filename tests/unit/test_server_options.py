@@ -2,8 +2,8 @@
 
 import pytest
 
-from klanten.serveroptions import Options
-from klanten.serveroptions.environment import NAMES, with_environment
+from klanten.server.options import Options
+from klanten.server.options.environment import NAMES, with_environment
 from klanten.settings import SettingsError, unknown_variables
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from waitress.adjustments import Adjustments
 
-from ..settings import SERVER_PREFIX, SettingsError, in_environment, is_of_others
+from ...settings import SERVER_PREFIX, SettingsError, in_environment, is_of_others
 from .checks import OURS
 
 WHERE: Final = ("listen", "host", "port", "unix_socket")

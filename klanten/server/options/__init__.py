@@ -21,7 +21,7 @@ from typing import Any, Self, cast
 from waitress.adjustments import Adjustments
 from waitress.utilities import cleanup_unix_socket
 
-from ..settings import Origin
+from ...settings import Origin
 from .checks import OURS, check
 from .environment import with_environment
 from .places import error, naming

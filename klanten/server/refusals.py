@@ -12,9 +12,9 @@ from uuid import uuid4
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from . import logs
-from .errors import BAD_REQUEST, INTERNAL_ERROR, TOO_LARGE, Problem, fout_json
-from .tweens import API_VERSION, NO_GUESSES, sharing_headers
+from .. import logs
+from ..errors import BAD_REQUEST, INTERNAL_ERROR, TOO_LARGE, Problem, fout_json
+from ..tweens import API_VERSION, NO_GUESSES, sharing_headers
 
 log = logging.getLogger("klanten.access")
 

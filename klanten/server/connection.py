@@ -8,8 +8,8 @@ from waitress.proxy_headers import PROXY_HEADERS, MalformedProxyHeader, parse_pr
 from waitress.task import WSGITask
 from waitress.utilities import BadRequest
 
+from ..representation import is_host
 from .refusals import Refusal, TooSlow
-from .representation import is_host
 
 
 class Parts(list[bytes]):

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..settings import SettingsError, in_environment
+from ...settings import SettingsError, in_environment
 from .environment import in_use, variable_of
 
 

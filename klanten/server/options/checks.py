@@ -2,7 +2,7 @@
 
 from waitress.adjustments import Adjustments
 
-from ..settings import seconds, seconds_above_zero
+from ...settings import seconds, seconds_above_zero
 
 OURS = {
     "graceful_timeout": ("30", seconds),

@@ -19,11 +19,11 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import BaseWSGIServer, create_server
 
+from ..settings import Settings, SettingsError
 from .connection import Connection, connection_class
-from .serveroptions import Options
-from .serveroptions.environment import WHERE
-from .serveroptions.places import error
-from .settings import Settings, SettingsError
+from .options import Options
+from .options.environment import WHERE
+from .options.places import error
 from .threads import Threads
 
 log = logging.getLogger(__name__)
