@@ -4,8 +4,9 @@ import contextlib
 import gzip
 import os
 import sys
+import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self, cast
@@ -102,8 +103,9 @@ def written(path: Path) -> Iterator[BinaryIO]:
         with path.open("wb") as stream:
             yield stream
         return
-    part = path.with_name(path.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # with a name of its own, since two may write the same file
+    descriptor, name = tempfile.mkstemp(".part", f"{path.name}.", path.parent)
+    part = Path(name)
     try:
         with open(descriptor, "wb") as stream:
             yield stream

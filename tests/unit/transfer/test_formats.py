@@ -88,6 +88,18 @@ def test_a_file_that_fails_halfway_leaves_the_old_one(tmp_path):
     assert os.listdir(tmp_path) == ["k.jsonl"]
 
 
+def test_two_who_write_the_same_file_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "k.jsonl"
+    with written(path) as first:
+        first.write(b"first")
+        first.flush()
+        with written(path) as second:
+            second.write(b"2")
+        assert path.read_bytes() == b"2"
+    assert path.read_bytes() == b"first"
+    assert os.listdir(tmp_path) == ["k.jsonl"]
+
+
 def test_what_is_no_ordinary_file_is_written_to_and_not_replaced(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
