@@ -61,8 +61,11 @@ class Format:
                 return cls(LAYOUTS[suffix](), packing)
         raise ValueError(name)
 
-    def read(self, stream: BinaryIO) -> Iterator[Line]:
-        """The lines of a file. One that is damaged ends with a line that can't be read."""
+    def read(self, stream: BinaryIO) -> Generator[Line, None, None]:
+        """The lines of a file. One that is damaged ends with a line that can't be read.
+
+        To be closed before the stream is.
+        """
         number = 0
         try:
             for line in self.layout.read(self.unpacked(stream)):
@@ -85,9 +88,13 @@ class Format:
             yield stream
 
     def unpacked(self, stream: BinaryIO) -> BinaryIO:
-        """Where to read from what came packed in the stream."""
+        """Where to read from what came packed in the stream. May raise one of `_DAMAGED`."""
         if self.packing == ".gz":
-            return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
+            unpacked = gzip.GzipFile(fileobj=stream, mode="rb")
+            unpacked.peek(1)
+            if unpacked.mtime is None:  # there is no header: zstd itself refuses that
+                raise EOFError
+            return cast(BinaryIO, unpacked)
         if self.packing == ".zst":
             return cast(BinaryIO, zstd.ZstdFile(stream, "rb"))
         return stream

@@ -58,6 +58,18 @@ def test_a_file_that_is_not_packed_at_all_is_one_rejected_line(packing):
     assert (line.number, line.fault.code) == (1, "parse_error")
 
 
+@pytest.mark.parametrize("layout", [JsonLines, Table])
+@pytest.mark.parametrize("packing", [".gz", ".zst"])
+def test_a_packed_file_of_no_bytes_is_damaged(layout, packing):
+    [line] = Format(layout(), packing).read(io.BytesIO())
+    assert (line.number, line.fault.code) == (1, "parse_error")
+
+
+@pytest.mark.parametrize("packing", [".gz", ".zst"])
+def test_nothing_may_be_packed(packing):
+    assert list(Format(JsonLines(), packing).read(io.BytesIO(packed(packing, b"")))) == []
+
+
 def test_a_whole_file_ends_without_a_rejected_line():
     lines = list(Format(JsonLines(), ".gz").read(io.BytesIO(gzip.compress(b"1\n2\n"))))
     assert [line.value for line in lines] == [1, 2]
