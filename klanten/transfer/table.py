@@ -10,7 +10,8 @@ apart and a cell can't, is written so:
 - a list is a JSON list in one cell;
 - a text that a spreadsheet would calculate, or turn into a number, a date or a truth value, gets an
   apostrophe in front, which is taken away again when it is read. It harms nobody who opens the
-  file, and the zeros of a BSN, long numbers and dates survive being saved.
+  file, and the zeros of a BSN, long numbers and dates survive being saved. So does what would be
+  calculated after a separator or line break inside a text, since a spreadsheet may split there.
 
 A file begins with a byte order mark, by which spreadsheets know that it is UTF-8.
 """
@@ -43,6 +44,11 @@ _MISREAD = r"""
 """
 _TO_GUARD = re.compile(rf"'*(?:{_MISREAD})", re.VERBOSE)
 _GUARDED = re.compile(rf"'+(?:{_MISREAD})", re.VERBOSE)
+# Where a spreadsheet that splits at another separator, and then breaks rows inside cells, would
+# find a formula. The quotes are no cell to it, but the beginning of one.
+_AFTER, _FORMULA = r"(?<=[,;\t\r\n])", r"""(?=["']*[=+\-@])"""
+_TO_GUARD_INSIDE = re.compile(_AFTER + _FORMULA)
+_GUARDED_INSIDE = re.compile(f"{_AFTER}'{_FORMULA}")
 
 
 class NoTable(Exception):
@@ -110,12 +116,14 @@ HEADERS = (lines.UUID, *_headers(FIELDS))
 
 def guarded(text: str) -> str:
     """A text as it can be left to a spreadsheet."""
-    return "'" + text if _TO_GUARD.match(text) else text
+    inside = _TO_GUARD_INSIDE.sub("'", text)
+    return "'" + inside if _TO_GUARD.match(text) else inside
 
 
 def unguarded(cell: str) -> str:
     """The text that `guarded` was given."""
-    return cell[1:] if _GUARDED.match(cell) else cell
+    inside = cell[1:] if _GUARDED.match(cell) else cell
+    return _GUARDED_INSIDE.sub("", inside)
 
 
 def _cells(
@@ -135,7 +143,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return guarded(value)
     if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False) if value else ""
+        return guarded(json.dumps(value, ensure_ascii=False)) if value else ""
     return "" if value is None else str(value)
 
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import logging
+import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -120,6 +122,41 @@ def test_the_guard_is_always_undone(text):
 @given(st.text(SIGNS, max_size=12))
 def test_no_cell_begins_with_a_formula(text):
     assert guarded(text)[:1] not in set("=+-@\t\r\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("x;=1+1;y", "x;'=1+1;y"),
+        ("x\t-1", "x\t'-1"),
+        ("a,@SUM(A1)", "a,'@SUM(A1)"),
+        ("x\n+31", "x\n'+31"),
+        ("=1;=2", "'=1;'=2"),
+        ('x;"=1+1', "x;'\"=1+1"),
+        ("x;'=1", "x;''=1"),
+        ("Bos; Vries", "Bos; Vries"),
+        ("a = b - c", "a = b - c"),
+    ],
+)
+def test_no_formula_appears_where_a_spreadsheet_splits_at_another_separator(text, cell):
+    assert guarded(text) == cell
+    assert unguarded(cell) == text
+
+
+@given(st.text(st.sampled_from("=+-@'\",;\t\n\r 01x"), max_size=12))
+def test_no_piece_of_a_cell_begins_with_a_formula(text):
+    assert unguarded(guarded(text)) == text
+    _, *pieces = re.split(r"[,;\t\r\n]", guarded(text))
+    assert not [piece for piece in pieces if re.match(r'"*[=+\-@]', piece)]
+
+
+def test_a_formula_in_a_list_is_guarded_too():
+    names = {"handelsnaam": ["x;=1+1;y", "B"]}
+    row = cells_of(subjectType="vestiging", subjectIdentificatie=names)
+    header = "subjectIdentificatie.handelsnaam"
+    assert row[header] == """["x;'=1+1;y", "B"]"""
+    quoted = row[header].replace('"', '""')
+    assert value_of(f'{header}\n"{quoted}"\n') == {"subjectIdentificatie": names}
 
 
 def test_a_separator_can_be_chosen():
