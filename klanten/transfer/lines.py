@@ -87,9 +87,14 @@ def _unknown(known: Iterable[Field], value: Mapping[str, Any], above: str = "") 
             yield from _unknown(named[name].fields, member, f"{above}{name}.")
 
 
+def shown(name: str) -> str:
+    """A name that a file gives, as the log may have it: one that is no word may be anything."""
+    return name if _SHOWN.fullmatch(name) else "names that are no words"
+
+
 def tell_of_unknown(what: str, names: Iterable[str]) -> None:
     """Tell the operator which of the fields or columns of a file are left out, if any."""
-    if told := ", ".join(names):
+    if told := ", ".join(dict.fromkeys(map(shown, names))):
         log.warning("%s that are not known are left out: %s", what, told)
 
 
