@@ -15,6 +15,7 @@ from ..checkup import DATABASE, Finding, State, examine, examine_ini
 from ..outgoing.location import Location, LocationError
 from ..settings import Settings
 from .databases import quiet
+from .output import printing
 
 WIDE = 10_000
 STYLES = {State.RIGHT: "green", State.WRONG: "bold red", State.SKIPPED: "dim"}
@@ -46,12 +47,13 @@ def check(ctx: click.Context, ini: Path, url: str | None, as_json: bool) -> None
     settings = Settings.from_ini(ini)
     with quiet():
         findings = [*examine_ini(ini), *examine(settings, url)]
-    if as_json:
-        click.echo(as_object(findings))
-    else:
-        # folded on a terminal only: a program would find paths in pieces
-        console = Console(width=None if sys.stdout.isatty() else WIDE)
-        console.print(as_table(findings))
+    with printing():
+        if as_json:
+            click.echo(as_object(findings))
+        elif sys.stdout is not None:
+            # folded on a terminal only: a program would find paths in pieces
+            console = Console(width=None if sys.stdout.isatty() else WIDE)
+            console.print(as_table(findings))
     ctx.exit(_status({finding.subject for finding in findings if finding.state is State.WRONG}))
 
 

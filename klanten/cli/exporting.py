@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ from ..model.fields import FILTERS
 from ..schemas.faults import ValidationFailed
 from ..schemas.query import read_query
 from ..settings import Settings
+from ..storage import file_of
 from ..transfer.exporting import export as exported
 from ..transfer.formats import Format, written
 from ..transfer.table import Table
 from .databases import stored
-from .files import PIPE, format_of, format_option
-from .output import Unusable, json_option, metered, say
+from .files import PIPE, format_of, format_option, refuse_any_of
+from .output import Unusable, interruptible, json_option, mention, metered, printing, say
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
@@ -90,10 +92,15 @@ def export(
     format = format_of(file, format_name)
     if separator:
         format = _separated(format, separator)
+    settings = Settings.from_ini(ini)
+    if file != PIPE:
+        refuse_any_of((ini, file_of(settings.database_uri)), file, "FILE")
     start = time.monotonic()
     count = 0
     with (
-        stored(Settings.from_ini(ini)) as (_, tree),
+        interruptible(lambda: _left(file, count)),
+        _ended_by_sigterm(),
+        stored(settings) as (_, tree),
         _target(file) as to,
         metered(tree.search(filters).count) as meter,
     ):
@@ -102,7 +109,7 @@ def export(
     seconds = time.monotonic() - start
     text = f"{count:,} klanten written in {seconds:.1f} seconds."
     if file == PIPE:
-        click.echo(text, err=True)
+        mention(text)
     else:
         say({"written": count, "seconds": round(seconds, 3)}, text, as_json)
 
@@ -113,10 +120,29 @@ def _separated(format: Format, separator: str) -> Format:
     return Format(Table(SEPARATORS[separator]), format.packing)
 
 
+def _left(file: Path, count: int) -> str:
+    kept = "" if file == PIPE else f"; {file} is as it was"
+    return f"{count:,} klanten were read{kept}."
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """A SIGTERM leaves as little behind as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @contextlib.contextmanager
 def _target(file: Path) -> Iterator[BinaryIO]:
     if file == PIPE:
-        yield sys.stdout.buffer
+        if sys.stdout is None:
+            raise Unusable("standard output is closed.")
+        with printing():
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
         return
     try:
         with written(file) as to:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -10,7 +10,7 @@ import orjson
 
 from ..transfer.formats import NAMES, Format
 from ..transfer.lines import Reject
-from .output import Unusable
+from .output import Unusable, mention
 
 PIPE = Path("-")
 SHOWN = 10
@@ -37,23 +37,25 @@ def format_of(path: Path, name: str | None) -> Format:
 
 
 @contextlib.contextmanager
-def rejected_to(path: Path | None, source: Path | None = None) -> Iterator[Rejected]:
-    """What to tell of rejected lines: a file, else standard error, which shows the first."""
+def rejected_to(path: Path | None, *others: Path | None) -> Iterator[Rejected]:
+    """What to tell of rejected lines: a file, else standard error, which shows the first.
+
+    Raises `click.UsageError` when the file is one of the others, which the command needs.
+    """
     if path is None:
         numbers: set[int] = set()
 
         def show(reject: Reject) -> None:
             numbers.add(reject.number)
             if len(numbers) <= SHOWN:
-                click.echo(str(reject), err=True)
+                mention(str(reject))
 
         yield show
         if len(numbers) > SHOWN:
-            click.echo(f"... --rejects FILE writes all {len(numbers):,} bad lines down.", err=True)
+            mention(f"... --rejects FILE writes all {len(numbers):,} bad lines down.")
         return
     with _unusable_unless_written(path):
-        if source and path.exists() and source.exists() and os.path.samefile(path, source):
-            raise click.UsageError(f"--rejects {path} is the file that is read.")
+        refuse_any_of(others, path, "--rejects")
         file = path.open("wb", buffering=0)  # so that a full disk is noticed here
 
     def write(reject: Reject) -> None:
@@ -62,6 +64,17 @@ def rejected_to(path: Path | None, source: Path | None = None) -> Iterator[Rejec
 
     with file:
         yield write
+
+
+def refuse_any_of(needed: Iterable[Path | None], path: Path, what: str) -> None:
+    """Refuse to write over a file that the command needs. Raises `click.UsageError`."""
+    for other in needed:
+        if other and (os.path.realpath(path) == os.path.realpath(other) or _same(path, other)):
+            raise click.UsageError(f"{what} {path} is a file that the command needs.")
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and os.path.samefile(path, other)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -22,12 +23,12 @@ from ..schemas.klant import KlantSchemas, SubjectExists
 from ..settings import Settings
 from ..storage import Database, absent, file_of, lost, open_database, prepare
 from ..transfer.importing import Import, Summary
-from ..transfer.lines import Checker
+from ..transfer.lines import Checker, Line
 from ..transfer.table import NoTable
 from ..transfer.transactions import Rehearsal, Transactions, reading
 from .databases import opened
 from .files import PIPE, format_of, format_option, rejected_to
-from .output import Unusable, interruptible, json_option, metered, say
+from .output import Unusable, interruptible, json_option, metered, readable, say
 
 APPLICATIE = "klanten import"
 """What the audittrail says who made the change."""
@@ -76,13 +77,13 @@ def import_(
     """Take in the klanten of FILE: JSON Lines (.jsonl) or CSV (.csv), packed with .gz or .zst
     behind it; - for standard input.
 
-    Each line is a klant as the API shows it, with `uuid` in place of `url`. A line without uuid and
-    klantnummer that equals an earlier one counts as the same klant, a changed one as a new klant.
-    Lines are checked as the API does; a bad one is reported and passed over, and then the exit
-    status is 1. A klant that is there already, by its uuid or else by its bronorganisatie and
-    klantnummer, is skipped, or with --update brought up to date: so a run that was interrupted is
-    simply run again. Each klant gets one line in its audittrail, of the application
-    "klanten import". An embedded database can't be served meanwhile.
+    Each line is a klant as the API shows it, with `uuid` in place of `url`; without one, that at
+    the end of a `url` counts. A line without uuid and klantnummer that equals an earlier one counts
+    as the same klant, a changed one as a new klant. Lines are checked as the API does; a bad one is
+    reported and passed over, and then the exit status is 1. A klant that is there already, by its
+    uuid or else by its bronorganisatie and klantnummer, is skipped, or with --update brought up to
+    date: so a run that was interrupted is simply run again. Each klant gets one line in its
+    audittrail, of the application "klanten import". An embedded database can't be served meanwhile.
     """
     settings = Settings.from_ini(ini)
     format = format_of(file, format_name)
@@ -92,24 +93,25 @@ def import_(
         _checked_root(api_root, notify),
         applicatie_id=APPLICATIE,
         applicatie_weergave=APPLICATIE,
-        toelichting=f"Import van {file.name}" if toelichting is None else toelichting,
+        toelichting=readable(f"Import van {file.name}" if toelichting is None else toelichting),
         notify=notify,
     )
     start = time.monotonic()
-    with (
-        _source(file) as stream,
-        rejected_to(rejects, file) as reject,
-        _subjects(settings, check_subjects) as (exists, ahead),
-        _transactions(settings, dry_run, f"{APPLICATIE} {file.name}") as transactions,
-    ):
-        checker = Checker(KlantSchemas(settings.optional_fields), exists)
-        run = Import(transactions, checker, bewerking, update=update, reject=reject, ahead=ahead)
-        with interruptible(lambda: _left(run.summary)), metered(_size(file)) as meter:
-            try:
-                for count in run.run(format.read(stream)):
+    with _source(file) as stream, contextlib.closing(format.read(stream)) as all_lines:
+        with interruptible(lambda: "Nothing was read."):
+            lines = _begun(file, all_lines)
+        with (
+            rejected_to(rejects, file, ini, file_of(settings.database_uri)) as reject,
+            _subjects(settings, check_subjects) as (exists, ahead),
+            _transactions(settings, dry_run, f"{APPLICATIE} {readable(file.name)}") as transactions,
+        ):
+            checker = Checker(KlantSchemas(settings.optional_fields), exists)
+            run = Import(
+                transactions, checker, bewerking, update=update, reject=reject, ahead=ahead
+            )
+            with interruptible(lambda: _left(run.summary, dry_run)), metered(_size(file)) as meter:
+                for count in run.run(lines):
                     meter.show(count, stream.tell() if stream.seekable() else None)
-            except NoTable as fault:
-                raise Unusable(f"{file} can't be read: {fault}") from None
     seconds = time.monotonic() - start
     result = {**asdict(run.summary), "seconds": round(seconds, 3)}
     say(result, _text(run.summary, seconds, dry_run), as_json)
@@ -126,7 +128,9 @@ def _text(summary: Summary, seconds: float, dry_run: bool) -> str:
     return f"{text} Nothing was kept (--dry-run)." if dry_run else text
 
 
-def _left(summary: Summary) -> str:
+def _left(summary: Summary, dry_run: bool) -> str:
+    if dry_run:
+        return "Nothing was kept (--dry-run)."
     return f"The first {summary.read:,} lines are done; run it again for the others."
 
 
@@ -146,6 +150,8 @@ def _size(file: Path) -> int | None:
 @contextlib.contextmanager
 def _source(file: Path) -> Iterator[BinaryIO]:
     if file == PIPE:
+        if sys.stdin is None:
+            raise Unusable("standard input is closed.")
         yield sys.stdin.buffer
         return
     try:
@@ -154,6 +160,15 @@ def _source(file: Path) -> Iterator[BinaryIO]:
         raise Unusable(f"{file} can't be read: {fault.strerror}") from fault
     with stream:
         yield stream
+
+
+def _begun(file: Path, lines: Iterator[Line]) -> Iterator[Line]:
+    """The lines, of which the first is read now: no database is made for what is no table."""
+    try:
+        first = list(islice(lines, 1))
+    except NoTable as fault:
+        raise Unusable(f"{file} can't be read: {fault}") from None
+    return chain(first, lines)
 
 
 @contextlib.contextmanager

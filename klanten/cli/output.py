@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -28,7 +29,32 @@ class Unusable(click.ClickException):
 
 def say(result: dict[str, Any], text: str, as_json: bool) -> None:
     """Print the result of a command, for programs or for people."""
-    click.echo(json.dumps(result, ensure_ascii=False) if as_json else text)
+    with printing():
+        click.echo(readable(json.dumps(result, ensure_ascii=False) if as_json else text))
+
+
+def mention(text: str) -> None:
+    """Say something beside the result; the work goes on where nobody can be told."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Where something is printed: on a full disk the command ends with one line."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever reads has enough
+        raise
+    except OSError as fault:
+        with open(os.devnull, "wb") as nowhere:  # or Python tries once more when it ends
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise Unusable(f"standard output can't be written: {fault.strerror}") from fault
+
+
+def readable(text: str) -> str:
+    """A text of the command line, in which bytes that are no UTF-8 are shown as such."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 class Meter:
@@ -58,7 +84,7 @@ def metered(of: float | None = None) -> Iterator[Meter]:
 
     `of` is the whole; None when nobody knows.
     """
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield Meter(None, of)
         return
     columns = (

@@ -11,6 +11,14 @@ from .output import json_option, say
 
 # Long enough for a day at work, and of no use to whoever finds it next week.
 HOURS = 12.0
+MAX_HOURS = 10 * 366 * 24
+
+
+def a_time(context: click.Context, parameter: click.Parameter, hours: float) -> float:
+    """A number of hours that is one. Raises `click.BadParameter`."""
+    if not 0 < hours <= MAX_HOURS:
+        raise click.BadParameter(f"{hours:g} is not above 0 and at most {MAX_HOURS} (ten years).")
+    return hours
 
 
 @click.command()
@@ -18,10 +26,11 @@ HOURS = 12.0
 @click.argument("client_id", metavar="CLIENT")
 @click.option(
     "--hours",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     default=HOURS,
     show_default=True,
-    help="How long the token is valid.",
+    callback=a_time,
+    help="How long the token is valid; at most ten years.",
 )
 @click.option("--user-id", default="", help="The user that the audittrail shall show.")
 @click.option("--user-representation", default="", help="The name of that user.")

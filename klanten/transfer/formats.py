@@ -4,8 +4,9 @@ import contextlib
 import gzip
 import os
 import sys
+import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self, cast
@@ -60,8 +61,11 @@ class Format:
                 return cls(LAYOUTS[suffix](), packing)
         raise ValueError(name)
 
-    def read(self, stream: BinaryIO) -> Iterator[Line]:
-        """The lines of a file. One that is damaged ends with a line that can't be read."""
+    def read(self, stream: BinaryIO) -> Generator[Line, None, None]:
+        """The lines of a file. One that is damaged ends with a line that can't be read.
+
+        To be closed before the stream is.
+        """
         number = 0
         try:
             for line in self.layout.read(self.unpacked(stream)):
@@ -84,9 +88,13 @@ class Format:
             yield stream
 
     def unpacked(self, stream: BinaryIO) -> BinaryIO:
-        """Where to read from what came packed in the stream."""
+        """Where to read from what came packed in the stream. May raise one of `_DAMAGED`."""
         if self.packing == ".gz":
-            return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
+            unpacked = gzip.GzipFile(fileobj=stream, mode="rb")
+            unpacked.peek(1)
+            if unpacked.mtime is None:  # there is no header: zstd itself refuses that
+                raise EOFError
+            return cast(BinaryIO, unpacked)
         if self.packing == ".zst":
             return cast(BinaryIO, zstd.ZstdFile(stream, "rb"))
         return stream
@@ -102,8 +110,9 @@ def written(path: Path) -> Iterator[BinaryIO]:
         with path.open("wb") as stream:
             yield stream
         return
-    part = path.with_name(path.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # with a name of its own, since two may write the same file
+    descriptor, name = tempfile.mkstemp(".part", f"{path.name}.", path.parent)
+    part = Path(name)
     try:
         with open(descriptor, "wb") as stream:
             yield stream

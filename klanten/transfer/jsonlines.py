@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from .. import strictjson
 from ..model.klant import Klant
-from .lines import Line, tell_of_unknown, unknown_fields, unreadable
+from .lines import Line, shown, tell_of_unknown, unknown_fields, unreadable
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of a line; the body of a klant is at most a few of the 1 MiB that a request may have."""
@@ -35,7 +35,7 @@ class JsonLines:
             text = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
             if text.strip():
                 line = _line(number, text)
-                unknown = unknown_fields(line) - told
+                unknown = {shown(name) for name in unknown_fields(line)} - told
                 tell_of_unknown("fields", sorted(unknown))
                 told |= unknown
                 yield line

@@ -1,4 +1,7 @@
-"""A line of a file: a klant as the API shows it, with `uuid` in place of `url`."""
+"""A line of a file: a klant as the API shows it, with `uuid` in place of `url`.
+
+Without `uuid` the one at the end of `url` counts: it comes from another Klanten API.
+"""
 
 import logging
 import re
@@ -15,12 +18,13 @@ from ..schemas.klant import KlantSchemas, SubjectExists
 log = logging.getLogger(__name__)
 
 UUID = "uuid"
+URL = "url"
 IDENTIFICATIE = "subjectIdentificatie"
 
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_NO_UUID = Fault(
-    UUID, "invalid", "Dit is geen UUID van versie 4, in kleine letters en met streepjes."
-)
+_NO_UUID = Fault(UUID, "invalid", "Dit is geen UUID van versie 4, met streepjes.")
+_NO_URL = Fault(URL, "invalid", "Dit is geen URL van een klant: zij eindigt niet op een UUID.")
+_SHOWN = re.compile(r"[A-Za-z_.]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +87,14 @@ def _unknown(known: Iterable[Field], value: Mapping[str, Any], above: str = "") 
             yield from _unknown(named[name].fields, member, f"{above}{name}.")
 
 
+def shown(name: str) -> str:
+    """A name that a file gives, as the log may have it: one that is no word may be anything."""
+    return name if _SHOWN.fullmatch(name) else "names that are no words"
+
+
 def tell_of_unknown(what: str, names: Iterable[str]) -> None:
     """Tell the operator which of the fields or columns of a file are left out, if any."""
-    if told := ", ".join(names):
+    if told := ", ".join(dict.fromkeys(map(shown, names))):
         log.warning("%s that are not known are left out: %s", what, told)
 
 
@@ -132,10 +141,7 @@ class Checker:
         if line.fault:
             raise ValidationFailed([line.fault])
         value = _without_null(line.value)
-        uuid, faults = None, []
-        if isinstance(value, dict) and UUID in value:
-            uuid = value[UUID]
-            faults = [] if is_uuid(uuid) else [_NO_UUID]
+        uuid, faults = _identity(value)
         try:
             sent = self.schemas.create(value, self.subject_exists)
         except ValidationFailed as failed:
@@ -144,6 +150,20 @@ class Checker:
             raise ValidationFailed(faults)
         sent = _with_null(sent, line.value, sent.get("subjectType"))
         return Candidate(line.number, uuid, line.value, sent)
+
+
+def _identity(value: Any) -> tuple[str | None, list[Fault]]:
+    """The uuid that a line gives, None without one; and what is wrong with it."""
+    if not isinstance(value, dict):
+        return None, []
+    if UUID in value:
+        given, fault = value[UUID], _NO_UUID
+    elif value.get(URL):
+        given, fault = str(value[URL]).rpartition("/")[2], _NO_URL
+    else:
+        return None, []
+    uuid = given.lower() if isinstance(given, str) else given
+    return (uuid, []) if is_uuid(uuid) else (None, [fault])
 
 
 def _without_null(value: Any) -> Any:

@@ -10,7 +10,8 @@ apart and a cell can't, is written so:
 - a list is a JSON list in one cell;
 - a text that a spreadsheet would calculate, or turn into a number, a date or a truth value, gets an
   apostrophe in front, which is taken away again when it is read. It harms nobody who opens the
-  file, and the zeros of a BSN, long numbers and dates survive being saved.
+  file, and the zeros of a BSN, long numbers and dates survive being saved. So does what would be
+  calculated after a separator or line break inside a text, since a spreadsheet may split there.
 
 A file begins with a byte order mark, by which spreadsheets know that it is UTF-8.
 """
@@ -20,7 +21,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from .. import strictjson
 from ..model.fields import IDENTIFICATIE, KLANT, Field, Kind
@@ -31,8 +32,8 @@ from .lines import Line, unreadable
 SEPARATORS = (",", ";", "\t")
 PRESENT = "{}"
 """In the cell of a nested object in which nothing is filled in."""
-# The reader of CSV refuses cells of more than 128 KiB unless told so.
-MAX_CELL = 16 * 1024 * 1024
+MAX_ROW = 16 * 1024 * 1024
+"""Signs of a row; a klant in JSON may have as many bytes."""
 
 _MISREAD = r"""
     [=+\-@\t\r\n]                       # calculated (CSV injection), or a sign
@@ -43,6 +44,11 @@ _MISREAD = r"""
 """
 _TO_GUARD = re.compile(rf"'*(?:{_MISREAD})", re.VERBOSE)
 _GUARDED = re.compile(rf"'+(?:{_MISREAD})", re.VERBOSE)
+# Where a spreadsheet that splits at another separator, and then breaks rows inside cells, would
+# find a formula. The quotes are no cell to it, but the beginning of one.
+_AFTER, _FORMULA = r"(?<=[,;\t\r\n])", r"""(?=["']*[=+\-@])"""
+_TO_GUARD_INSIDE = re.compile(_AFTER + _FORMULA)
+_GUARDED_INSIDE = re.compile(f"{_AFTER}'{_FORMULA}")
 
 
 class NoTable(Exception):
@@ -63,7 +69,8 @@ class Table:
 
     def read(self, stream: BinaryIO) -> Iterator[Line]:
         """All rows but the empty ones. Raises `NoTable`."""
-        csv.field_size_limit(MAX_CELL)
+        # of its own accord the reader of CSV refuses cells of more than 128 KiB
+        csv.field_size_limit(MAX_ROW)
         # a sign that is no UTF-8 is found again in its row
         text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
         try:
@@ -103,6 +110,11 @@ def _headers(fields: Iterable[Field], above: str = "") -> Iterator[str]:
 
 FIELDS = _all_fields()
 HEADERS = (lines.UUID, *_headers(FIELDS))
+_READ = (*HEADERS, lines.URL)
+# A spreadsheet likes to begin a cell with a capital.
+_SPELLING = {header.lower(): header for header in _READ}
+# The byte order marks of UTF-16, as they look to those who read UTF-8.
+_UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -110,12 +122,14 @@ HEADERS = (lines.UUID, *_headers(FIELDS))
 
 def guarded(text: str) -> str:
     """A text as it can be left to a spreadsheet."""
-    return "'" + text if _TO_GUARD.match(text) else text
+    inside = _TO_GUARD_INSIDE.sub("'", text)
+    return "'" + inside if _TO_GUARD.match(text) else inside
 
 
 def unguarded(cell: str) -> str:
     """The text that `guarded` was given."""
-    return cell[1:] if _GUARDED.match(cell) else cell
+    inside = cell[1:] if _GUARDED.match(cell) else cell
+    return _GUARDED_INSIDE.sub("", inside)
 
 
 def _cells(
@@ -135,7 +149,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return guarded(value)
     if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False) if value else ""
+        return guarded(json.dumps(value, ensure_ascii=False)) if value else ""
     return "" if value is None else str(value)
 
 
@@ -151,49 +165,101 @@ class _Column(NamedTuple):
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
-    first = text.readline(MAX_CELL)
+    source = _Source(text)
     number = 1
-    if told := re.fullmatch(r"sep=(.)\s*", first):
-        number, first = 2, text.readline(MAX_CELL)
+    first = source.first()
+    if told := re.fullmatch(r'sep=([^"\r\n])\s*', first):
+        number, first = 2, source.first()
     separator = told[1] if told else max(SEPARATORS, key=first.count)
-    headers = [header.strip() for header in next(csv.reader([first], delimiter=separator), [])]
-    if not any(headers):
-        raise NoTable("its first line names no columns; see one of an export")
+    headers = _named(first, separator)
     places = {header: place for place, header in enumerate(headers)}
-    _tell_of_unknown(headers)
-    uuid = places.get(lines.UUID)
+    names = {name: places[name] for name in (lines.UUID, lines.URL) if name in places}
     columns = _columns(FIELDS, places)
-    for row in _rows(csv.reader(text, delimiter=separator)):
+    for row in source.rows(separator):
         number += 1
         if row is None:
-            yield unreadable(number, "Deze rij is niet te lezen.")
+            yield unreadable(number, "Deze rij is te lang, of een aanhalingsteken staat verkeerd.")
         elif any(row):
-            yield _line(number, [cell.strip() for cell in row], len(headers), uuid, columns)
+            yield _line(number, [cell.strip() for cell in row], len(headers), names, columns)
 
 
-def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | None]:
-    """The rows; None for one that is no CSV."""
-    while True:
-        try:
-            yield next(reader)
-        except csv.Error:
-            yield None
-        except StopIteration:
-            return
+def _named(first: str, separator: str) -> list[str]:
+    """The headers in the first line, known ones in our spelling.
+
+    Raises `NoTable`.
+    """
+    if first.startswith(_UTF_16):
+        raise NoTable("it is written in UTF-16; save it as CSV in UTF-8")
+    try:
+        cells = next(csv.reader([first], delimiter=separator, strict=True), [])
+    except csv.Error:
+        raise NoTable("in its first line a quote is not closed") from None
+    headers = [_SPELLING.get(cell.strip().lower(), cell.strip()) for cell in cells]
+    if not set(headers).intersection(_READ):  # nothing, or perhaps a klant
+        raise NoTable("its first line names no columns; see one of an export")
+    if twice := [header for header in _READ if headers.count(header) > 1]:
+        raise NoTable(f"its first line names a column twice: {', '.join(twice)}")
+    lines.tell_of_unknown("columns", (name for name in headers if name and name not in _READ))
+    return headers
+
+
+class _Source:
+    """The rows of a text. None takes more memory than the longest that may be."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._left = MAX_ROW
+
+    def first(self) -> str:
+        """The first line, or what may be read of it."""
+        return self._text.readline(MAX_ROW)
+
+    def rows(self, separator: str) -> Iterator[list[str] | None]:
+        """The rows; None for one that is no CSV, as what a cell that was cut off swallows."""
+        reader = csv.reader(self, delimiter=separator, strict=True)
+        while True:
+            self._left = MAX_ROW
+            try:
+                yield next(reader)
+            except csv.Error:
+                yield None
+            except StopIteration:
+                return
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        """A line; a row with line breaks in it has several."""
+        line = self._text.readline(self._left + 1)
+        if not line:
+            raise StopIteration
+        self._left -= len(line)
+        if self._left < 0:
+            self._skip_from(line)
+            raise csv.Error("too long")
+        return line
+
+    def _skip_from(self, part: str) -> None:
+        while part and not part.endswith(("\r", "\n")):
+            part = self._text.readline(MAX_ROW)
 
 
 def _line(
-    number: int, row: list[str], width: int, uuid: int | None, columns: Iterable[_Column]
+    number: int,
+    row: Sequence[str],
+    width: int,
+    names: Mapping[str, int],
+    columns: Iterable[_Column],
 ) -> Line:
     if any(row[width:]):
         return unreadable(number, "Deze rij heeft meer cellen dan er kolommen zijn.")
+    if len(row) < width:  # cut off; what is missing is no order to make it empty
+        return unreadable(number, "Deze rij heeft minder cellen dan er kolommen zijn.")
     if not _is_utf8(row):
         return unreadable(number, "Deze rij is niet in UTF-8 geschreven.")
-    row += [""] * (width - len(row))
-    value = dict(_members(columns, row))
-    if uuid is not None and row[uuid]:
-        value[lines.UUID] = row[uuid]
-    return Line(number, value)
+    named = {name: row[place] for name, place in names.items() if row[place]}
+    return Line(number, dict(_members(columns, row)) | named)
 
 
 def _is_utf8(row: Iterable[str]) -> bool:
@@ -251,8 +317,3 @@ def _list(text: str) -> Any:
         return strictjson.loads(text.encode())
     except strictjson.NotJson:
         return text
-
-
-def _tell_of_unknown(headers: Iterable[str]) -> None:
-    known = {*HEADERS, "url", ""}
-    lines.tell_of_unknown("columns", (header for header in headers if header not in known))

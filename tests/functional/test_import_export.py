@@ -123,6 +123,60 @@ def test_import_into_a_database_that_is_served_is_refused_in_one_line(served, se
     assert server.answers()
 
 
+# --- streams that are full or closed -----------------------------------------------------------
+
+
+def redirected(redirection: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command of which the shell redirects a stream."""
+    command = ["sh", "-c", f'exec "$0" "$@" {redirection}', str(KLANTEN), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["stats"], ["stats", "--json"], ["verify"], ["check"], ["check", "--json"], ["token", "balie"]]
+    + [["export", "-", "--format", name] for name in ("jsonl", "csv.gz", "jsonl.zst")],
+    ids=" ".join,
+)
+def test_a_full_disk_for_standard_output_is_one_line(operator, command):
+    (operator.folder / "clients.ini").write_text(f"[balie]\nsecret = {'s' * 40}\nscopes = *\n")
+    operator.fill(*(make_klant() for _ in range(20)))
+    name, *options = command
+    done = redirected("> /dev/full", name, operator.ini, *options)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: standard output can't be written: No space left on device\n",
+    )
+
+
+def test_whoever_has_read_enough_of_an_export_hears_nothing(operator):
+    operator.fill(*(make_klant() for _ in range(500)))
+    done = redirected("| head -n 1", "export", operator.ini, "-", "--format", "jsonl")
+    assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
+
+
+def test_a_stream_that_is_closed_is_one_line(operator):
+    exported = redirected(">&-", "export", operator.ini, "-", "--format", "jsonl")
+    assert (exported.returncode, exported.stderr) == (2, "Error: standard output is closed.\n")
+    imported = redirected("<&-", "import", operator.ini, "-", "--format", "jsonl")
+    assert (imported.returncode, imported.stderr) == (2, "Error: standard input is closed.\n")
+
+
+def test_rejected_lines_that_nobody_can_be_told_of_stop_no_import(operator):
+    lines = operator.file("k.jsonl", [make_klant(websiteUrl=""), make_klant()])
+    done = redirected("2> /dev/full", "import", operator.ini, lines, "--json")
+    assert done.returncode == 1
+    summary = json.loads(done.stdout)
+    assert (summary["created"], summary["rejected"]) == (1, 1)
+
+
+def test_what_nobody_wants_to_hear_is_no_fault(operator):
+    lines = operator.file("one.jsonl", [make_klant()])
+    assert redirected(">&- 2>&-", "import", operator.ini, lines).returncode == 0
+    assert redirected(">&-", "stats", operator.ini).returncode == 0
+    assert redirected(">&-", "check", operator.ini).stderr == ""
+
+
 # --- stopped halfway ----------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import os
+import signal
 import stat
 
 import pytest
@@ -131,6 +132,40 @@ def test_a_file_that_can_not_be_made_is_wrong_usage(filled, tmp_path):
 def test_a_full_disk_is_one_line(filled):
     result = filled.run("export", "/dev/full", "--format", "jsonl")
     assert "/dev/full can't be written: No space left" in only_line(result, 2)
+
+
+@pytest.mark.parametrize("name", ["klanten.fs", "production.ini"])
+def test_export_never_overwrites_the_database_or_the_settings(filled, name):
+    path = filled.folder / name
+    before = path.read_bytes()
+    result = filled.run("export", path, "--format", "jsonl")
+    assert result.exit_code == 2
+    assert f"FILE {path} is a file that the command needs." in result.stderr
+    assert path.read_bytes() == before
+
+
+def test_an_interrupted_export_leaves_the_file_as_it_was(filled, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("klanten.transfer.table.Table.line", interrupt)
+    (tmp_path / "k.csv").write_text("old")
+    result = filled.run("export", tmp_path / "k.csv")
+    assert result.exit_code == 130
+    told = f"Interrupted. 0 klanten were read; {tmp_path / 'k.csv'} is as it was.\n"
+    assert result.stderr == told
+    assert sorted(os.listdir(tmp_path)) == ["k.csv", "service"]
+    assert (tmp_path / "k.csv").read_text() == "old"
+
+
+def test_an_export_that_is_told_to_stop_leaves_nothing_behind(filled, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "klanten.transfer.table.Table.line", lambda *_: signal.raise_signal(signal.SIGTERM)
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    assert filled.run("export", tmp_path / "k.csv").exit_code == 143
+    assert os.listdir(tmp_path) == ["service"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_export_needs_a_database(operator, tmp_path):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -81,6 +82,23 @@ def test_rejects_never_overwrite_the_file_that_is_read(operator, three):
     result = operator.run("import", three, "--rejects", three)
     assert result.exit_code == 2
     assert three.read_bytes() == before
+
+
+def test_rejects_never_overwrite_the_database_or_the_settings(operator, three):
+    operator.fill(make_klant())
+    link = operator.folder / "link"
+    link.symlink_to(operator.database)
+    for needed in (operator.database, operator.ini, link):
+        before = needed.read_bytes()
+        line = operator.run("import", three, "--rejects", needed).stderr.splitlines()[-1]
+        assert line == f"Error: --rejects {needed} is a file that the command needs."
+        assert needed.read_bytes() == before
+
+
+def test_rejects_never_take_the_place_of_a_database_to_be_made(operator, three):
+    operator.database.unlink()
+    assert operator.run("import", three, "--rejects", operator.database).exit_code == 2
+    assert not operator.database.exists()
 
 
 def test_rejects_that_can_not_be_written_are_wrong_usage(operator, three, tmp_path):
@@ -178,6 +196,50 @@ def test_a_table_without_columns_is_refused(operator):
         operator.run("import", path), 2
     )
     assert operator.run("import", operator.file("empty.jsonl", [])).exit_code == 0
+
+
+def test_no_database_is_made_for_what_is_no_table(operator):
+    operator.database.unlink()
+    path = operator.file("headless.csv", [b"517439943,https://x.nl,j@example.nl\n"])
+    assert "names no columns" in only_line(operator.run("import", path), 2)
+    assert not operator.database.exists()
+
+
+def test_a_table_that_was_cut_off_changes_nothing(operator):
+    """A row that was not written to its end is no order to make the rest of its klant empty."""
+    operator.fill(make_person(uuid=UUID, klantnummer="A1"), make_person(klantnummer="A2"))
+    before = operator.klanten()
+    table = operator.folder / "k.csv"
+    operator.run("export", table)
+    whole = table.read_bytes()
+    head, row, _ = whole.splitlines(keepends=True)
+    for cut in (row[:-60], row[:-10], row[: row.index(b",") + 5], row[:60] + b',"' + row[60:]):
+        table.write_bytes(head + cut)
+        summary = operator.json("import", table, "--update", exit_code=1)
+        assert (summary["read"], summary["rejected"]) == (1, 1)
+    assert operator.klanten() == before
+
+
+def test_the_uuid_at_the_end_of_a_url_is_kept(operator):
+    """As those who save what the API shows will have it."""
+    url = f"https://klanten.example.nl/api/v1/klanten/{UUID}"
+    operator.fill(make_klant(url=url))
+    path = operator.file("k.csv", [f"url,bronorganisatie,websiteUrl\n{url},1,\n".encode()])
+    assert operator.run("import", path).exit_code == 1
+    assert [klant["uuid"] for klant in operator.klanten()] == [UUID]
+
+
+def test_a_name_that_is_no_utf_8_comes_into_the_audittrail(operator):
+    path = operator.file(os.fsdecode(b"nm\xff.jsonl"), [make_klant(uuid=UUID)])
+    assert operator.run("import", path).exit_code == 0
+    assert operator.audittrail(UUID)[0]["toelichting"] == "Import van nm\ufffd.jsonl"
+
+
+def test_a_toelichting_that_is_no_utf_8_is_kept(operator):
+    path = operator.file("k.jsonl", [make_klant(uuid=UUID)])
+    options = ("--toelichting", os.fsdecode(b"na\xc3\xabf\xff"))
+    assert operator.run("import", path, *options).exit_code == 0
+    assert operator.audittrail(UUID)[0]["toelichting"] == "naëf\ufffd"
 
 
 def test_a_field_that_is_not_known_is_told_on_standard_error(operator):
@@ -280,6 +342,34 @@ def test_interrupted_says_how_to_go_on(operator, three, monkeypatch):
     assert result.stderr.splitlines()[-1] == (
         "Interrupted. The first 0 lines are done; run it again for the others."
     )
+
+
+def test_an_interrupted_import_of_a_table_says_nothing_else(operator):
+    lines = b"bronorganisatie,websiteUrl\n" + b"1,\n" * 3
+    path = operator.file("k.csv", [lines])
+    code = (
+        "import klanten.transfer.importing as importing, signal\n"
+        "from klanten.cli import klanten\n"
+        "importing.BATCH = 1\n"
+        "importing.Import._tell_of = lambda *_: signal.raise_signal(signal.SIGINT)\n"
+        "klanten()\n"
+    )
+    command = [sys.executable, "-c", code, "import", operator.ini, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        130,
+        "Interrupted. The first 0 lines are done; run it again for the others.\n",
+    )
+
+
+def test_an_interrupted_dry_run_says_that_nothing_was_kept(operator, three, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("klanten.transfer.importing.Batch.flush", interrupt)
+    result = operator.run("import", three, "--dry-run")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "Interrupted. Nothing was kept (--dry-run)."
 
 
 def test_import_needs_an_ini_file_that_is_right(operator, three):

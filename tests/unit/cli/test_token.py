@@ -88,9 +88,16 @@ def test_token_with_a_misspelt_setting_is_refused_in_one_line(ini):
     assert "klanten.jwt.max_age" in result.stderr
 
 
-@pytest.mark.parametrize("hours", ["0", "-1", "soon"])
+@pytest.mark.parametrize("hours", ["0", "-1", "soon", "nan", "inf", "1e308", "87841"])
 def test_token_for_no_time_is_wrong_usage(ini, hours):
-    assert run("token", ini, "balie", f"--hours={hours}").exit_code == 2
+    result = run("token", ini, "balie", f"--hours={hours}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Invalid value for '--hours': " in result.stderr
+
+
+def test_token_is_valid_for_ten_years_at_most(ini):
+    claims = claims_of(run("token", ini, "balie", "--hours", "87840"))
+    assert claims["exp"] - claims["iat"] == 87840 * 3600
 
 
 def test_token_without_a_client_is_wrong_usage(ini):

@@ -58,6 +58,18 @@ def test_a_file_that_is_not_packed_at_all_is_one_rejected_line(packing):
     assert (line.number, line.fault.code) == (1, "parse_error")
 
 
+@pytest.mark.parametrize("layout", [JsonLines, Table])
+@pytest.mark.parametrize("packing", [".gz", ".zst"])
+def test_a_packed_file_of_no_bytes_is_damaged(layout, packing):
+    [line] = Format(layout(), packing).read(io.BytesIO())
+    assert (line.number, line.fault.code) == (1, "parse_error")
+
+
+@pytest.mark.parametrize("packing", [".gz", ".zst"])
+def test_nothing_may_be_packed(packing):
+    assert list(Format(JsonLines(), packing).read(io.BytesIO(packed(packing, b"")))) == []
+
+
 def test_a_whole_file_ends_without_a_rejected_line():
     lines = list(Format(JsonLines(), ".gz").read(io.BytesIO(gzip.compress(b"1\n2\n"))))
     assert [line.value for line in lines] == [1, 2]
@@ -85,6 +97,18 @@ def test_a_file_that_fails_halfway_leaves_the_old_one(tmp_path):
     with pytest.raises(ZeroDivisionError), written(path) as stream:
         stream.write(b"half" * (1 // 0))
     assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["k.jsonl"]
+
+
+def test_two_who_write_the_same_file_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "k.jsonl"
+    with written(path) as first:
+        first.write(b"first")
+        first.flush()
+        with written(path) as second:
+            second.write(b"2")
+        assert path.read_bytes() == b"2"
+    assert path.read_bytes() == b"first"
     assert os.listdir(tmp_path) == ["k.jsonl"]
 
 

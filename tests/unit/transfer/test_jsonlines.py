@@ -54,3 +54,11 @@ def test_each_field_that_is_not_known_is_told_of_once_and_without_its_value(capl
         "fields that are not known are left out: emailadress",
         "fields that are not known are left out: Achternaam, adres.gemeente",
     ]
+
+
+def test_a_name_that_is_no_word_is_told_of_once_and_not_shown(caplog):
+    with caplog.at_level(logging.WARNING):
+        read(b'{"x\\nERROR": 1, "012345672": 2}\n{"j@example.nl": 1}\n{"\\u001b[2J": 1}\n')
+    assert [record.getMessage() for record in caplog.records] == [
+        "fields that are not known are left out: names that are no words"
+    ]

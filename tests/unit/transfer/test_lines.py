@@ -34,7 +34,6 @@ def test_a_line_without_a_uuid_is_right():
 @pytest.mark.parametrize(
     "uuid",
     [
-        UUID.upper(),
         UUID.replace("-", ""),
         "6a107b75-677f-1cbd-8c22-af58be6521cc",
         f"{UUID}\n",
@@ -48,6 +47,25 @@ def test_a_line_without_a_uuid_is_right():
 def test_another_uuid_than_one_of_version_4_in_its_usual_spelling_is_rejected(uuid):
     assert not is_uuid(uuid)
     assert faults(check(uuid=uuid)) == [("uuid", "invalid")]
+
+
+def test_a_uuid_in_capitals_is_taken_in_its_usual_spelling():
+    assert check(uuid=UUID.upper()).uuid == UUID
+
+
+@pytest.mark.parametrize("uuid", [UUID, UUID.upper()])
+def test_without_a_uuid_that_of_the_url_counts(uuid):
+    assert check(url=f"https://example.nl/klanten/{uuid}").uuid == UUID
+
+
+@pytest.mark.parametrize("url", ["https://example.nl/klanten/1", "x", 12, [UUID], {"a": 1}])
+def test_a_url_that_names_no_klant_is_rejected(url):
+    assert faults(check(url=url)) == [("url", "invalid")]
+
+
+@pytest.mark.parametrize("url", ["", None])
+def test_an_empty_url_is_none(url):
+    assert check(url=url).uuid is None
 
 
 def test_all_faults_of_a_line_are_told():

@@ -4,12 +4,15 @@ import csv
 import io
 import json
 import logging
+import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klanten.transfer.table import HEADERS, MAX_CELL, NoTable, Table, guarded, unguarded
+from klanten.transfer import table
+from klanten.transfer.table import HEADERS, MAX_ROW, NoTable, Table, guarded, unguarded
 from tests.factories import make_klant
 from tests.unit.transfer.bodies import SIGNS, a_klant
 
@@ -18,8 +21,8 @@ BSN = "012345672"
 
 def cells_of(**overrides):
     """The cells of a klant, by header, as another program reads them."""
-    table = Table()
-    content = table.head + table.line(a_klant(make_klant(**overrides)))
+    layout = Table()
+    content = layout.head + layout.line(a_klant(make_klant(**overrides)))
     [row] = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     return row
 
@@ -122,6 +125,41 @@ def test_no_cell_begins_with_a_formula(text):
     assert guarded(text)[:1] not in set("=+-@\t\r\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("x;=1+1;y", "x;'=1+1;y"),
+        ("x\t-1", "x\t'-1"),
+        ("a,@SUM(A1)", "a,'@SUM(A1)"),
+        ("x\n+31", "x\n'+31"),
+        ("=1;=2", "'=1;'=2"),
+        ('x;"=1+1', "x;'\"=1+1"),
+        ("x;'=1", "x;''=1"),
+        ("Bos; Vries", "Bos; Vries"),
+        ("a = b - c", "a = b - c"),
+    ],
+)
+def test_no_formula_appears_where_a_spreadsheet_splits_at_another_separator(text, cell):
+    assert guarded(text) == cell
+    assert unguarded(cell) == text
+
+
+@given(st.text(st.sampled_from("=+-@'\",;\t\n\r 01x"), max_size=12))
+def test_no_piece_of_a_cell_begins_with_a_formula(text):
+    assert unguarded(guarded(text)) == text
+    _, *pieces = re.split(r"[,;\t\r\n]", guarded(text))
+    assert not [piece for piece in pieces if re.match(r'"*[=+\-@]', piece)]
+
+
+def test_a_formula_in_a_list_is_guarded_too():
+    names = {"handelsnaam": ["x;=1+1;y", "B"]}
+    row = cells_of(subjectType="vestiging", subjectIdentificatie=names)
+    header = "subjectIdentificatie.handelsnaam"
+    assert row[header] == """["x;'=1+1;y", "B"]"""
+    quoted = row[header].replace('"', '""')
+    assert value_of(f'{header}\n"{quoted}"\n') == {"subjectIdentificatie": names}
+
+
 def test_a_separator_can_be_chosen():
     assert Table(";").head.startswith(b"\xef\xbb\xbfuuid;bronorganisatie;")
 
@@ -200,8 +238,26 @@ def test_a_name_with_an_apostrophe_stays():
     assert value_of("achternaam\n'tHof\n") == {"achternaam": "'tHof"}
 
 
-def test_a_row_that_is_shorter_than_the_header_is_filled_up():
-    assert value_of("achternaam,voornaam\nJansen\n") == {"achternaam": "Jansen", "voornaam": ""}
+def test_a_row_with_fewer_cells_than_columns_is_rejected():
+    short, whole = read("achternaam,voornaam\nJansen\nVries,Anna\n")
+    assert code_of(short) == (2, "nonFieldErrors", "parse_error")
+    assert whole.value == {"achternaam": "Vries", "voornaam": "Anna"}
+
+
+def test_a_quote_that_is_open_at_the_end_of_the_file_is_rejected():
+    whole, cut = read('achternaam,functie\nVries,arts\nJansen,"hoofd\nBos,arts\n')
+    assert whole.value == {"achternaam": "Vries", "functie": "arts"}
+    assert code_of(cut) == (3, "nonFieldErrors", "parse_error")
+
+
+def test_a_row_in_which_a_quote_is_not_closed_is_rejected_with_what_it_swallows():
+    bad, good = read('achternaam\n"Jansen\n"Bos"\nVries\n')
+    assert code_of(bad) == (2, "nonFieldErrors", "parse_error")
+    assert good.value == {"achternaam": "Vries"}
+
+
+def test_a_quote_inside_a_cell_is_a_sign_like_others():
+    assert value_of('achternaam\nDe "Punt"\n') == {"achternaam": 'De "Punt"'}
 
 
 def test_a_row_with_more_cells_than_columns_is_rejected():
@@ -228,16 +284,95 @@ def test_a_row_in_another_encoding_is_rejected_and_the_next_is_read():
 
 
 def test_a_cell_without_end_is_rejected_and_the_next_row_is_read():
-    long = "x" * (MAX_CELL + 1)
+    long = "x" * (MAX_ROW + 1)
     bad, good = read(f"achternaam\n{long}\nJansen\n")
     assert code_of(bad) == (2, "nonFieldErrors", "parse_error")
     assert good.value == {"achternaam": "Jansen"}
 
 
-@pytest.mark.parametrize("text", ["", "\n", "sep=;\n", " , \nJansen,x\n"])
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", ""])
+@pytest.mark.parametrize("cells", ["x" * 30, "x," * 15, '"x\n","x\n",' * 5, '"' + "x\n" * 30])
+def test_a_row_is_not_read_beyond_its_greatest_length(monkeypatch, cells, end):
+    monkeypatch.setattr(table, "MAX_ROW", 20)
+    content = io.BytesIO(f"achternaam\n{cells}{end}".encode())
+    assert {line.fault.code for line in Table().read(content) if line.fault} == {"parse_error"}
+
+
+@pytest.mark.parametrize("cells", ["x" * 4_000_000, "x," * 2_000_000, '"x\n",' * 800_000])
+def test_what_follows_the_greatest_length_is_not_kept_in_memory(monkeypatch, cells):
+    monkeypatch.setattr(table, "MAX_ROW", 1000)
+    content = io.BytesIO(f"achternaam\n{cells}\nJansen\n".encode())
+    tracemalloc.start()
+    try:
+        lines = Table().read(content)
+        assert code_of(next(lines)) == (2, "nonFieldErrors", "parse_error")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_longest_row_is_read_and_the_next_after_one_that_is_too_long(monkeypatch):
+    monkeypatch.setattr(table, "MAX_ROW", 12)
+    longest, too_long, good = read(f"achternaam\n{'x' * 11}\n{'x' * 40}\nJansen\n")
+    assert longest.value == {"achternaam": "x" * 11}
+    assert code_of(too_long) == (3, "nonFieldErrors", "parse_error")
+    assert good.value == {"achternaam": "Jansen"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "sep=;\n",
+        "sep=\r\n",
+        'sep="\nuuid\n',
+        " , \nJansen,x\n",
+        f"j@example.nl,{BSN}\n",
+        "naam,\n",
+        '"uuid\n',
+    ],
+)
 def test_without_a_line_that_names_columns_it_is_no_table(text):
     with pytest.raises(NoTable):
         read(text)
+
+
+def test_a_klant_in_place_of_the_headers_is_not_shown(caplog):
+    with pytest.raises(NoTable) as told:
+        read(f"j@example.nl,{BSN},Jansen\n")
+    assert (str(told.value), caplog.records) == (
+        "its first line names no columns; see one of an export",
+        [],
+    )
+
+
+@pytest.mark.parametrize("header", ["functie,achternaam,functie", "url,url", "functie,Functie"])
+def test_a_column_that_is_there_twice_is_refused(header):
+    with pytest.raises(NoTable, match=r"names a column twice: (functie|url)$"):
+        read(f"{header}\n")
+
+
+def test_columns_that_are_not_known_may_be_there_twice():
+    assert value_of("achternaam,x,x,,\nJansen,1,2,,\n") == {"achternaam": "Jansen"}
+
+
+def test_capitals_in_a_header_do_not_count():
+    assert value_of("Achternaam,ADRES.postcode\nBos,1234AB\n") == {
+        "achternaam": "Bos",
+        "adres": {"postcode": "1234AB"},
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_table_in_utf_16_is_refused_with_the_mend(encoding):
+    with pytest.raises(NoTable, match="written in UTF-16; save it as CSV in UTF-8"):
+        read("\ufeffuuid\tachternaam\n", encoding)
+
+
+def test_a_url_is_read_as_it_is():
+    assert value_of("url,achternaam\nhttps://x.nl/1,Bos\n")["url"] == "https://x.nl/1"
+    assert value_of("url,achternaam\n,Bos\n") == {"achternaam": "Bos"}
 
 
 def test_columns_without_rows_are_an_empty_table():
@@ -249,6 +384,15 @@ def test_unknown_columns_are_told_of(caplog):
         read("achternaam,emailadress,url\nx,y,z\n")
     [record] = caplog.records
     assert record.getMessage() == "columns that are not known are left out: emailadress"
+
+
+@pytest.mark.parametrize("odd", ["j@example.nl", BSN, "\x1b[2Jx", "x" * 61])
+def test_a_column_whose_name_is_no_word_is_told_of_and_not_shown(caplog, odd):
+    with caplog.at_level(logging.WARNING):
+        read(f'achternaam;functies;"{odd}";{BSN}\n')
+    assert [record.getMessage() for record in caplog.records] == [
+        "columns that are not known are left out: functies, names that are no words"
+    ]
 
 
 def test_known_columns_are_read_without_a_word(caplog):
