@@ -182,6 +182,17 @@ def test_many_differences_are_counted_and_the_first_are_shown(
     assert shown[-2:] == ["... and 200 more; --json shows them all", "13 klanten, 300 differences"]
 
 
+def test_an_interrupted_command_ends_with_a_status_of_its_own(
+    filled: webtest.TestApp, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*told: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("klanten.cli.output.Meter.show", interrupt)
+    result = run("verify")
+    assert (result.exit_code, result.output) == (130, "Interrupted.\n")
+
+
 def test_a_served_database_is_packed_by_its_server(filled: webtest.TestApp, run: Run) -> None:
     before = filled.app.registry.database.getSize()
     result = run("pack", "--days", "0", "--json")
