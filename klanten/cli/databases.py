@@ -75,7 +75,7 @@ def quiet() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in (*STORAGES, "txn")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
