@@ -66,7 +66,7 @@ class Source:
             page = self._json(answer)
             if not isinstance(page, dict) or not isinstance(page.get("results"), list):
                 raise self._failed("this is no list of klanten")
-            yield page.get("count") or 0, page["results"]
+            yield _count(page), page["results"]
             if not page.get("next") or not page["results"]:
                 return
             number += 1
@@ -117,6 +117,12 @@ class Source:
 
     def _failed(self, reason: str) -> SourceFailed:
         return SourceFailed(f"{self._service.api_root}: {reason}")
+
+
+def _count(page: Mapping[str, Any]) -> int:
+    """How many klanten there are, as far as a page tells."""
+    count = page.get("count")
+    return count if isinstance(count, int) else 0
 
 
 def _seconds(retry_after: str | None) -> float:

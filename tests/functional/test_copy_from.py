@@ -353,6 +353,14 @@ class Stranger(Neighbour):
         klant = make_klant(**overrides)
         self.klanten.append({"url": f"{self.api_root}/klanten/{UUIDS[number]}"} | klant)
 
+    def regel(self, number):
+        """The line of an audittrail with which a klant began."""
+        return {
+            "uuid": UUIDS[8],
+            "aanmaakdatum": "2020-01-02T03:04:05Z",
+            "wijzigingen": {"oud": None, "nieuw": self.klanten[number]},
+        }
+
     def hear(self, asked, handler):
         parts = asked.path.removeprefix(self.prefix).split("/")
         if self.mood or len(parts) < 3:
@@ -414,11 +422,28 @@ def test_a_klant_without_an_audittrail_gets_a_line_of_ours(stranger, operator, f
 
 def test_a_line_of_an_audittrail_that_is_none_is_rejected(stranger, operator, from_stranger):
     stranger.add(0)
-    right = {"uuid": UUIDS[1], "aanmaakdatum": "2020-01-02T03:04:05Z", "wijzigingen": {}}
-    stranger.trails[UUIDS[0]] = [right, {"uuid": "x"}]
+    stranger.trails[UUIDS[0]] = [
+        stranger.regel(0),
+        {"uuid": "x"},
+        stranger.regel(0) | {"aanmaakdatum": "gisteren"},
+        stranger.regel(0) | {"wijzigingen": {}},
+    ]
     summary = from_stranger(exit_code=1)
     assert (summary["rejected"], summary["trails"]) == (1, 1)
-    assert [regel["uuid"] for regel in operator.audittrail(UUIDS[0])] == [UUIDS[1]]
+    assert [regel["uuid"] for regel in operator.audittrail(UUIDS[0])] == [UUIDS[8]]
+
+
+def test_integers_of_any_size_are_no_reason_to_stop(stranger, operator, from_stranger):
+    for number in range(3):
+        stranger.add(number)
+        stranger.trails[UUIDS[number]] = [stranger.regel(number)]
+    stranger.klanten[0]["adres"] = {"postcode": [2**64]}
+    stranger.trails[UUIDS[1]][0]["resultaat"] = 2**64
+    stranger.trails[UUIDS[2]][0]["wijzigingen"]["oud"] = {"achternaam": 2**64}
+    summary = from_stranger(exit_code=1)
+    assert counts(summary) == {"read": 3, "created": 2, "rejected": 2, "trails": 1}
+    assert summary["comparison"]["missing"] == [UUIDS[0]]
+    assert [regel["resultaat"] for regel in operator.audittrail(UUIDS[1])] == [200]
 
 
 def test_a_klant_that_a_page_missed_is_not_deleted(stranger, operator, from_stranger):

@@ -81,6 +81,12 @@ def test_an_empty_page_ends_the_list(register, source):
     assert list(source.pages()) == [(1, [])]
 
 
+@pytest.mark.parametrize("count", [None, "abc", [1]])
+def test_a_count_that_is_none_counts_as_nothing(register, source, count):
+    with register.in_the_mood(status(200, {"count": count, "next": None, "results": ["a"]})):
+        assert list(source.pages()) == [(0, ["a"])]
+
+
 def test_a_source_that_fails_for_a_moment_is_asked_again(register, source, waited):
     page = {"count": 0, "next": None, "results": []}
     troubles = [status(503), status(429, headers={"Retry-After": "7"}), garbage()]
