@@ -87,9 +87,10 @@ def copy_from(
     audittrails.lezen.
 
     Run it again to catch up: what changed there is changed here, too, and what is new is added.
-    What is gone there is reported. No subject is fetched and nobody is notified. At the end both
-    sides are compared; the exit status is 1 when they differ. An embedded database can't be served
-    meanwhile.
+    What is gone there is reported. A klant whose audittrail can't be had comes without, and a next
+    run asks for it again. No subject is fetched and nobody is notified. At the end both sides are
+    compared. The exit status is 1 when they differ, when something was rejected, or when an
+    audittrail could not be had. An embedded database can't be served meanwhile.
     """
     settings = Settings.from_ini(ini)
     service = _service(url, os.environ, timeout, ca_bundle)
@@ -157,6 +158,7 @@ def _result(summary: Summary, comparison: Comparison, seconds: float) -> dict[st
         "rejected": summary.rejected,
         "trails": summary.trails,
         "trailsRefused": summary.trails_refused,
+        "trailsFailed": summary.trails_failed,
         "unknownFields": sorted(summary.unknown),
         "vanished": summary.vanished,
         "deleted": summary.deleted,
@@ -173,6 +175,8 @@ def _lines(summary: Summary, comparison: Comparison, seconds: float) -> Iterator
     )
     if summary.trails_refused:
         yield "The audittrails were left out: the scope audittrails.lezen is missing there."
+    if summary.trails_failed:
+        yield f"{summary.trails_failed:,} audittrails could not be had; run it again for them."
     if summary.unknown:
         yield f"Left out, not being in the standard: {', '.join(sorted(summary.unknown))}."
     if summary.vanished and not summary.deleted:

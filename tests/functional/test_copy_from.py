@@ -1,6 +1,12 @@
 """Taking over a Klanten API that is running: one of ours, and ones that are stranger."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -11,6 +17,7 @@ from tests.neighbours.server import Neighbour, Wrong, status
 from tests.operator import Operator, only_line
 from tests.servers import serving
 
+KLANTEN = Path(sys.executable).with_name("klanten")
 UUIDS = [f"{number}a107b75-677f-4cbd-8c22-af58be6521cc" for number in range(9)]
 
 
@@ -346,6 +353,7 @@ class Stranger(Neighbour):
         super().__init__()
         self.klanten = []
         self.trails = {}
+        self.broken = {}
         self.hidden = []
         self.secret = "a secret of a stranger that is long enough"
 
@@ -365,6 +373,8 @@ class Stranger(Neighbour):
         parts = asked.path.removeprefix(self.prefix).split("/")
         if self.mood or len(parts) < 3:
             super().hear(asked, handler)
+        elif parts[3:] == ["audittrail"] and parts[2] in self.broken:
+            self.broken[parts[2]](handler)
         elif parts[3:] == ["audittrail"]:
             handler.reply(*((200, self.trails[parts[2]]) if parts[2] in self.trails else (404,)))
         else:
@@ -431,6 +441,58 @@ def test_a_line_of_an_audittrail_that_is_none_is_rejected(stranger, operator, fr
     summary = from_stranger(exit_code=1)
     assert (summary["rejected"], summary["trails"]) == (1, 1)
     assert [regel["uuid"] for regel in operator.audittrail(UUIDS[0])] == [UUIDS[8]]
+
+
+def test_a_klant_whose_audittrail_can_not_be_had_gets_it_in_a_later_run(
+    stranger, operator, from_stranger, tmp_path
+):
+    for number in range(2):
+        stranger.add(number)
+        stranger.trails[UUIDS[number]] = [stranger.regel(number)]
+    stranger.broken = {UUIDS[0]: status(400)}
+    rejects = tmp_path / "rejects.jsonl"
+    summary = from_stranger("--rejects", rejects, exit_code=1)
+    assert counts(summary) == {"read": 2, "created": 2, "rejected": 1, "trails": 1}
+    assert summary["trailsFailed"] == 1
+    assert summary["comparison"]["equal"]
+    reject = json.loads(rejects.read_text())
+    assert (reject["uuid"], reject["code"]) == (UUIDS[0], "unavailable")
+    assert reject["reason"].endswith("it answers 400).")
+    [regel] = operator.audittrail(UUIDS[0])
+    assert regel["applicatieId"] == "klanten copy-from"
+    stranger.klanten[0]["achternaam"] = "Vries"
+    assert counts(from_stranger(exit_code=1)) == {
+        "read": 2,
+        "updated": 1,
+        "skipped": 1,
+        "rejected": 1,
+    }
+    stranger.broken = {}
+    assert counts(from_stranger()) == {"read": 2, "skipped": 2, "trails": 1}
+    assert [regel["uuid"] for regel in operator.audittrail(UUIDS[0])] == [UUIDS[8]]
+
+
+def test_an_interrupt_waits_for_no_audittrail(stranger, operator):
+    asked = threading.Event()
+
+    def put_off(handler):
+        status(503, headers={"Retry-After": "60"})(handler)
+        asked.set()
+
+    stranger.add(0)
+    stranger.broken = {UUIDS[0]: put_off}
+    words = [KLANTEN, "copy-from", operator.ini, stranger.api_root]
+    with subprocess.Popen(
+        words,
+        env=os.environ | {"KLANTEN_SOURCE_TOKEN": "a.ready.token"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as copying:
+        assert asked.wait(50)
+        copying.send_signal(signal.SIGINT)
+        _, told = copying.communicate(timeout=50)  # less than what the source asks for
+    assert copying.returncode == 130
+    assert told == "Interrupted. 1 klanten were looked at; run it again for the others.\n"
 
 
 def test_integers_of_any_size_are_no_reason_to_stop(stranger, operator, from_stranger):
