@@ -8,7 +8,6 @@ import click
 
 from ..settings import Settings, SettingsError
 from ..storage import DatabaseUnavailable, bare_storage, file_of, open_database, require_driver
-from ..transfer.transactions import reading
 from ..upkeep import backup as backups
 from ..upkeep import moving
 from ..upkeep.mends import mend_of
@@ -111,23 +110,20 @@ def copy_database(ini: Path, to_uri: str, as_json: bool) -> None:
     settings = Settings.from_ini(ini)
     with _target():
         require_driver(to_uri)
-    with _failures(), opened(settings) as source:
-        with reading(source):
-            pass  # it holds klanten, of whatever version
-        with _target(), moving.place(to_uri) as place:
-            with bare_storage(place) as target:
-                moving.refuse_filled(target)
-                with _unfinished(to_uri), metered() as meter:
-                    moving.copy(source.storage, target, meter.show)
-            with (
-                _unfinished(to_uri),
-                contextlib.closing(open_database(place)) as target,
-                metered() as meter,
-            ):
-                before = moving.digest(source, meter.show)
-                after = moving.digest(target, meter.show)
-                if before != after:
-                    what = f"{after} instead of {before}"
-                    raise click.ClickException(f"the copy is not the same: {what}")
+    with _failures(), opened(settings) as source, _target(), moving.place(to_uri) as place:
+        with bare_storage(place) as target:
+            moving.require_place(target)
+            with _unfinished(to_uri), metered() as meter:
+                moving.copy(source.storage, target, meter.show)
+        with (
+            _unfinished(to_uri),
+            contextlib.closing(open_database(place)) as target,
+            metered() as meter,
+        ):
+            before = moving.digest(source, meter.show)
+            after = moving.digest(target, meter.show)
+            if before != after:
+                what = f"{after} instead of {before}"
+                raise click.ClickException(f"the copy is not the same: {what}")
     text = f"copied and compared: {after['klanten']:,} klanten, {after['regels']:,} lines of trails"
     say(after, text, as_json)

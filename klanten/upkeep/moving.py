@@ -74,8 +74,10 @@ def _beside(file: Path, end: str) -> Path:
     return file.with_name(file.name + end)
 
 
-def refuse_filled(target: Any) -> None:
-    """Raises `CopyFailed` when there is something in a storage."""
+def require_place(target: Any) -> None:
+    """Raises `CopyFailed` when a storage can't take a copy, or when there is something in it."""
+    if not hasattr(target, "copyTransactionsFrom"):
+        raise CopyFailed("TARGET: what is only in memory is no copy; name a file or a server")
     if not _is_empty(target):
         raise _filled(target.getName())
 

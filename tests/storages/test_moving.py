@@ -312,6 +312,35 @@ def test_a_target_of_a_copy_that_can_not_be_used_is_told_as_such(
     assert "TARGET" in run("copy-database", "--help").stdout
 
 
+def test_memory_is_no_target_of_a_copy(
+    make_app: MakeApp, tmp_path: Path, settings: dict[str, str], file: str
+) -> None:
+    make_app(zodbconn__uri=file).app.registry.database.close()
+    result = run("copy-database", ini(tmp_path, settings, file), "memory://")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: TARGET: what is only in memory is no copy; name a file or a server\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command", ["pack", "copy-database", "reindex", "migrate", "verify", "stats", "export"]
+)
+def test_an_empty_postgresql_is_no_database_of_klanten(
+    tmp_path: Path, settings: dict[str, str], postgres: Postgres, command: str
+) -> None:
+    arguments = {
+        "copy-database": [f"file://{tmp_path}/copy.fs"],
+        "export": [str(tmp_path / "out.jsonl")],
+    }
+    own = ini(tmp_path, settings, postgres.new_database("empty"))
+    result = run(command, own, *arguments.get(command, []))
+    assert (result.exit_code, result.stdout) == (3, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: zodbconn.uri: ")
+    assert not list(tmp_path.glob("copy.fs*"))
+
+
 def test_a_target_that_is_not_empty_is_named(
     make_app: MakeApp, tmp_path: Path, settings: dict[str, str], file: str, postgres: Postgres
 ) -> None:
