@@ -323,6 +323,48 @@ def test_a_token_or_a_secret_must_be_in_the_environment(operator, env):
     assert "KLANTEN_SOURCE_TOKEN" in result.stderr
 
 
+@pytest.mark.parametrize("token", ["een token", "een\ntoken", "één-token"])
+def test_a_token_that_can_not_be_sent_is_wrong_usage(operator, token):
+    env = {"KLANTEN_SOURCE_TOKEN": token}
+    result = operator.run("copy-from", "https://bron.example.nl/api/v1", env=env)
+    assert result.exit_code == 2
+    assert "KLANTEN_SOURCE_TOKEN is no token" in result.stderr
+    assert token not in result.stderr
+
+
+@pytest.mark.parametrize("word", ["bearer ", "Bearer   ", "BEARER\t"])
+def test_a_token_may_have_its_word_before_it(stranger, operator, word):
+    stranger.add(0)
+    env = {"KLANTEN_SOURCE_TOKEN": f"{word}a.ready.token"}
+    assert operator.run("copy-from", stranger.api_root, env=env).exit_code == 0
+
+
+@pytest.mark.parametrize("seconds", ["0", "inf", "nan", "3601"])
+def test_a_time_that_nobody_waits_is_wrong_usage(operator, seconds):
+    result = operator.run("copy-from", "https://bron.example.nl/api/v1", "--timeout", seconds)
+    assert result.exit_code == 2
+    assert "--timeout" in result.stderr
+
+
+def test_a_file_without_certificates_is_wrong_usage(operator):
+    result = operator.run(
+        "copy-from", "https://bron.example.nl/api/v1", "--ca-bundle", operator.ini
+    )
+    assert result.exit_code == 2
+    assert "is no file with certificates in PEM form" in result.stderr
+
+
+def test_a_source_that_is_none_makes_no_database(stranger, operator):
+    for file in operator.folder.glob("klanten.fs*"):
+        file.unlink()
+    env = {"KLANTEN_SOURCE_TOKEN": "a.ready.token"}
+    line = only_line(operator.run("copy-from", f"{stranger.api_root}/klanten", env=env), 2)
+    assert "give the root of its API" in line
+    assert not operator.database.exists()
+    assert operator.run("copy-from", stranger.api_root, env=env).exit_code == 0
+    assert operator.klanten() == []
+
+
 @pytest.mark.parametrize(
     "url", ["bron", "ftp://bron.nl/", "https://u:p@bron.nl/api/v1", "https://bron.nl/?a=b"]
 )
