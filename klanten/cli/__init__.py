@@ -72,7 +72,7 @@ def klanten(ctx: click.Context) -> None:
     """Look after a Klanten API: every command takes the ini file of the service first.
 
     Exit status: 0 done, 1 done with findings or rejected lines, 2 wrong usage or settings, or a
-    file that can't be used, 3 the database can't be opened, 130 interrupted by Ctrl-C.
+    file or another API that can't be used, 3 the database can't be opened, 130 ended by Ctrl-C.
     """
     # every command comes by here before it makes a file
     ctx.call_on_close(partial(os.umask, os.umask(PRIVATE)))
