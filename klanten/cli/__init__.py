@@ -23,6 +23,9 @@ from .stats import stats
 from .token import token
 from .upkeep import migrate, pack, reindex, verify
 
+INTERRUPTED = 130
+"""The status that shells give Ctrl-C."""
+
 
 class WrongSettings(click.ClickException):
     """The ini file, or a file that it names, must be mended."""
@@ -53,6 +56,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # the commands that know more to tell catch it themselves
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
         except tuple(ENDINGS) as fault:
             ending = next(ENDINGS[kind] for kind in ENDINGS if isinstance(fault, kind))
             raise ending(told(fault)) from fault
@@ -65,7 +72,7 @@ def klanten(ctx: click.Context) -> None:
     """Look after a Klanten API: every command takes the ini file of the service first.
 
     Exit status: 0 done, 1 done with findings or rejected lines, 2 wrong usage or settings, or a
-    file that can't be used, 3 the database can't be opened.
+    file or another API that can't be used, 3 the database can't be opened, 130 ended by Ctrl-C.
     """
     # every command comes by here before it makes a file
     ctx.call_on_close(partial(os.umask, os.umask(PRIVATE)))

@@ -8,7 +8,6 @@ import click
 
 from ..settings import Settings, SettingsError
 from ..storage import DatabaseUnavailable, bare_storage, file_of, open_database, require_driver
-from ..transfer.transactions import reading
 from ..upkeep import backup as backups
 from ..upkeep import moving
 from ..upkeep.mends import mend_of
@@ -86,6 +85,17 @@ def _target() -> Iterator[None]:
         raise kind(str(fault).replace("zodbconn.uri", TARGET, 1)) from fault
 
 
+@contextlib.contextmanager
+def _unfinished(uri: str) -> Iterator[None]:
+    """Tell, whatever ends the copying, that a part of it stays on a server; of a file none does."""
+    try:
+        yield
+    except BaseException:
+        if file_of(uri) is None:
+            click.echo(f"{TARGET} is no whole copy: empty it, and let nobody use it.", err=True)
+        raise
+
+
 @click.command()
 @ini_argument
 @click.argument("to_uri", metavar=TARGET)
@@ -94,21 +104,27 @@ def copy_database(ini: Path, to_uri: str, as_json: bool) -> None:
     """Copy the database of the ini file to the URI TARGET, an empty one, with everything in it.
 
     Stop the server first: what it writes meanwhile would stay behind. The copy is compared with
-    the original, every klant and every line of every audittrail. Then put TARGET into the ini
-    file (there each percent sign is doubled, here it is not).
+    the original, every klant and every line of every audittrail; before it says so, a file is not
+    there, and what a server holds is not to be used. Then put TARGET into the ini file (there each
+    percent sign is doubled, here it is not).
     """
     settings = Settings.from_ini(ini)
     with _target():
         require_driver(to_uri)
-    with _failures(), opened(settings) as source:
-        with reading(source):
-            pass  # it holds klanten, of whatever version
-        with _target(), bare_storage(to_uri) as target, metered() as meter:
-            moving.copy(source.storage, target, meter.show)
-        with _target(), contextlib.closing(open_database(to_uri)) as target, metered() as meter:
+    with _failures(), opened(settings) as source, _target(), moving.place(to_uri) as place:
+        with bare_storage(place) as target:
+            moving.require_place(target)
+            with _unfinished(to_uri), metered() as meter:
+                moving.copy(source.storage, target, meter.show)
+        with (
+            _unfinished(to_uri),
+            contextlib.closing(open_database(place)) as target,
+            metered() as meter,
+        ):
             before = moving.digest(source, meter.show)
             after = moving.digest(target, meter.show)
-    if before != after:
-        raise click.ClickException(f"the copy is not the same: {after} instead of {before}")
+            if before != after:
+                what = f"{after} instead of {before}"
+                raise click.ClickException(f"the copy is not the same: {what}")
     text = f"copied and compared: {after['klanten']:,} klanten, {after['regels']:,} lines of trails"
     say(after, text, as_json)

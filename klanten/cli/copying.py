@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +16,7 @@ from ..outgoing.location import Location, LocationError
 from ..outgoing.services import Service
 from ..schemas.klant import KlantSchemas
 from ..settings import Settings
-from ..storage import prepare
+from ..storage import absent, file_of, lost, prepare
 from ..transfer.comparing import Comparison
 from ..transfer.copying import Copy, Summary
 from ..transfer.lines import Checker
@@ -22,6 +24,7 @@ from ..transfer.source import Source, SourceFailed, TokenService
 from ..transfer.transactions import Transactions
 from .databases import opened
 from .files import rejected_to
+from .numbers import Between
 from .output import Unusable, interruptible, json_option, metered, say
 
 TOKEN = "KLANTEN_SOURCE_TOKEN"
@@ -31,13 +34,15 @@ SHOWN = 10
 """The uuids that are shown to people; programs get them all."""
 
 
-def a_readable_file(
+def certificates(
     context: click.Context, parameter: click.Parameter, path: Path | None
 ) -> Path | None:
-    """The file. Raises `click.BadParameter`, which says why, when it can't be looked at."""
+    """The file. Raises `click.BadParameter`, which says why, when none can be read from it."""
     try:
         if path is not None:
-            path.stat()
+            ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise click.BadParameter(f"{path} is no file with certificates in PEM form.") from None
     except OSError as fault:
         raise click.BadParameter(f"{path} can't be read: {fault.strerror}.") from None
     return path
@@ -58,7 +63,7 @@ def a_readable_file(
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Between(0, 3600, min_open=True),
     default=30.0,
     show_default=True,
     help="Seconds that an answer of the source may take.",
@@ -66,7 +71,7 @@ def a_readable_file(
 @click.option(
     "--ca-bundle",
     type=click.Path(path_type=Path, dir_okay=False),
-    callback=a_readable_file,
+    callback=certificates,
     help="The certificates to trust, in PEM form.",
 )
 @json_option
@@ -87,22 +92,23 @@ def copy_from(
     audittrails.lezen.
 
     Run it again to catch up: what changed there is changed here, too, and what is new is added.
-    What is gone there is reported. No subject is fetched and nobody is notified. At the end both
-    sides are compared; the exit status is 1 when they differ. An embedded database can't be served
-    meanwhile.
+    What is gone there is reported. A klant whose audittrail can't be had comes without, and a next
+    run asks for it again. No subject is fetched and nobody is notified. At the end both sides are
+    compared. The exit status is 1 when they differ, when something was rejected, or when an
+    audittrail could not be had. An embedded database can't be served meanwhile.
     """
     settings = Settings.from_ini(ini)
     service = _service(url, os.environ, timeout, ca_bundle)
     start = time.monotonic()
     with (
         rejected_to(rejects) as reject,
-        contextlib.closing(Door()) as door,
+        _source(service, settings) as source,
         opened(settings, new=True) as database,
     ):
         prepare(database)
         with contextlib.closing(Transactions(database, f"klanten copy-from {url}")) as transactions:
             checker = Checker(KlantSchemas(settings.optional_fields), lambda subject: True)
-            copy = Copy(transactions, Source(door, service), checker, reject)
+            copy = Copy(transactions, source, checker, reject)
             with interruptible(lambda: _left(copy.summary)), _failing(copy.summary):
                 with metered() as meter:
                     for read, count in copy.run(delete=delete):
@@ -129,11 +135,24 @@ def _service(
     given = (environ.get(name, "").strip() for name in (TOKEN, CLIENT_ID, SECRET))
     token, client_id, secret = given
     if token and not (client_id or secret):
-        token = token.removeprefix("Bearer ")
+        token = re.sub(r"(?i)^bearer\s+", "", token)
+        if not re.fullmatch(r"[!-~]+", token):
+            raise click.UsageError(f"{TOKEN} is no token: it has blanks or other than ASCII in it.")
         return TokenService(root, "", "", timeout, ca_bundle, ready_token=token)
     if client_id and secret and not token:
         return Service(root, client_id, secret, timeout, ca_bundle)
     raise click.UsageError(f"Set either {TOKEN}, or {CLIENT_ID} and {SECRET}, in the environment.")
+
+
+@contextlib.contextmanager
+def _source(service: Service, settings: Settings) -> Iterator[Source]:
+    with contextlib.closing(Door()) as door:
+        source = Source(door, service)
+        file = file_of(settings.database_uri)
+        if file is not None and absent(file) and not lost(file):
+            with _failing(Summary()):
+                next(source.pages())  # one that does not answer makes no new database
+        yield source
 
 
 @contextlib.contextmanager
@@ -157,6 +176,7 @@ def _result(summary: Summary, comparison: Comparison, seconds: float) -> dict[st
         "rejected": summary.rejected,
         "trails": summary.trails,
         "trailsRefused": summary.trails_refused,
+        "trailsFailed": summary.trails_failed,
         "unknownFields": sorted(summary.unknown),
         "vanished": summary.vanished,
         "deleted": summary.deleted,
@@ -173,6 +193,8 @@ def _lines(summary: Summary, comparison: Comparison, seconds: float) -> Iterator
     )
     if summary.trails_refused:
         yield "The audittrails were left out: the scope audittrails.lezen is missing there."
+    if summary.trails_failed:
+        yield f"{summary.trails_failed:,} audittrails could not be had; run it again for them."
     if summary.unknown:
         yield f"Left out, not being in the standard: {', '.join(sorted(summary.unknown))}."
     if summary.vanished and not summary.deleted:

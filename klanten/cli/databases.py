@@ -16,15 +16,17 @@ from ..transfer.transactions import reading
 from ..upkeep.mends import mend_of
 
 STORAGES = frozenset({"ZODB", "ZEO", "relstorage"})
+MEND = "restore a backup, or start the server, which makes a new database"
 
 
 @contextlib.contextmanager
 def opened(settings: Settings, *, read_only: bool = False, new: bool = False) -> Iterator[Database]:
     """The database of the ini file. One in a file can be read beside the server that has it open.
 
-    Only with `new` a file may be made: a name that is misspelt is no order for a new database.
+    Only with `new` a file may be made, or an empty database be written to: a name that is misspelt
+    is no order for a new database.
 
-    Raises `DatabaseUnavailable`, also for what goes wrong with the database later.
+    Raises `DatabaseForeign`, and `DatabaseUnavailable`, also for what goes wrong with it later.
     """
     file = file_of(settings.database_uri)
     if file is not None:
@@ -34,6 +36,8 @@ def opened(settings: Settings, *, read_only: bool = False, new: bool = False) ->
             settings.database_uri, read_only=read_only, timeout=settings.database_timeout
         )
         try:
+            if not (new or read_only):
+                _refuse_without_klanten(database)
             yield database
         except Exception as fault:
             if not _is_of(database, fault):
@@ -54,11 +58,16 @@ def refuse_absent(file: Path, new: bool = False) -> None:
     Raises `DatabaseUnavailable`.
     """
     if not new and (what := absent(file)):
-        loss = lost(file) or (
-            f"{file}: {what}; name the right file, restore a backup, or start the server, "
-            "which makes a new database"
-        )
+        loss = lost(file) or f"{file}: {what}; name the right file, {MEND}"
         raise DatabaseUnavailable(f"zodbconn.uri: {loss}")
+
+
+def _refuse_without_klanten(database: Database) -> None:
+    """Raises `DatabaseForeign` and `DatabaseUnavailable`."""
+    with reading(database) as root:
+        if root._p_jar is None:  # it was made just now, and is not kept
+            what = "nothing is in the database; name the right one"
+            raise DatabaseUnavailable(f"zodbconn.uri: {what}, {MEND}")
 
 
 def _is_of(database: Database, fault: Exception) -> bool:
@@ -75,7 +84,7 @@ def quiet() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in (*STORAGES, "txn")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from ..outgoing.services import Service, Services
 from ..settings import Settings, SettingsError
 from ..storage import Database, open_database, prepare
 from .databases import stored
-from .output import json_option, say
+from .output import Unusable, json_option, say
 from .stats import waiting
 from .upkeep import perform
 
@@ -192,7 +192,7 @@ def register(ini: Path, url: str | None, documentation: str | None, as_json: boo
         with contextlib.closing(Door()) as door:
             is_new = Notificaties(door, service).register(KLANTEN, link)
     except NotificatiesError as fault:
-        raise click.ClickException(str(fault)) from None
+        raise Unusable(str(fault)) from None
     what = "is registered" if is_new else "was registered already"
     say(
         {"kanaal": KLANTEN.name, "registered": is_new},

@@ -16,10 +16,13 @@ from ..upkeep.control import TaskFailed, ask, socket_of
 from ..upkeep.differences import differences, klanten_of
 from ..upkeep.tasks import TASKS
 from .databases import opened, stored
-from .output import json_option, metered, say
+from .numbers import Between
+from .output import interruptible, json_option, metered, say
 
 # More than this nobody reads; --json has them all.
 SHOWN = 100
+# A century: ZODB counts its moments from 1900.
+MOST_DAYS = 36_500
 
 Steps = list[tuple[int, str]]
 
@@ -43,7 +46,8 @@ def perform(settings: Settings, task: str, **options: Any) -> dict[str, Any]:
 
 def _asked(file: Path, task: str, options: dict[str, Any], show: Any) -> dict[str, Any]:
     try:
-        return ask(socket_of(file), task, options, show)
+        with interruptible(lambda: f"The server that has {file} open goes on with it."):
+            return ask(socket_of(file), task, options, show)
     except TaskFailed as fault:
         raise DatabaseUnavailable(f"the server that has {file} open: {fault}") from fault
     except TimeoutError as fault:
@@ -52,7 +56,7 @@ def _asked(file: Path, task: str, options: dict[str, Any], show: Any) -> dict[st
 
 @click.command()
 @ini_argument
-@click.option("--days", type=click.FloatRange(min=0), help="Days of history to keep.")
+@click.option("--days", type=Between(0, MOST_DAYS), help="Days of history to keep.")
 @json_option
 def pack(ini: Path, days: float | None, as_json: bool) -> None:
     """Give back the room of what was changed and deleted, while the service goes on.

@@ -1,6 +1,7 @@
 """Two registers of klanten, side by side."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,11 +24,17 @@ class Side:
 
     def add(self, uuid: str, body: Content) -> int:
         """Count a klant; its own checksum."""
-        content = uuid.encode() + orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-        own = int.from_bytes(hashlib.sha256(content).digest(), "big")
+        own = int.from_bytes(hashlib.sha256(uuid.encode() + _content(body)).digest(), "big")
         self.count += 1
         self.total += own
         return own
+
+
+def _content(body: Content) -> bytes:
+    try:
+        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # no klant of ours has so large an integer, or is so deep
+        return json.dumps(body, sort_keys=True).encode()
 
 
 @dataclass

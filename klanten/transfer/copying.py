@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from ..model.audittrail import Actie, Audittrail, Bewerking
@@ -25,15 +25,19 @@ from .comparing import Comparison
 from .foreign import line_of, regel_content, uuid_of
 from .importing import IN_USE
 from .lines import Candidate, Checker, Reject, unknown_fields
-from .source import Source, TrailRefused
+from .source import Source, TrailFailed, TrailRefused
 from .transactions import Transactions, in_parts
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 APPLICATIE = "klanten copy-from"
 """What the audittrail says who made a change, where that of the source can't be had."""
 BATCH = 5_000
-TRAILS_AT_A_TIME = 4
+AT_A_TIME = 4
 
 NO_REGEL = Fault("audittrail", "invalid", "Een regel van de audittrail is niet te lezen.")
+NO_TRAIL = "De audittrail is niet op te halen"
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Summary:
     trails: int = 0
     """Audittrails that were taken over."""
     trails_refused: bool = False
+    trails_failed: int = 0
+    """Audittrails that could not be had; the klanten came without, and a next run asks again."""
     unknown: set[str] = field(default_factory=set)
     """Fields that are no part of the standard, and were left out."""
     vanished: list[str] = field(default_factory=list)
@@ -169,14 +175,25 @@ class Copy:
         return not self.summary.trails_refused and _is_ours(klant)
 
     def _with_trails(self, candidates: list[Candidate]) -> list[Taken]:
-        with ThreadPoolExecutor(TRAILS_AT_A_TIME) as pool:
-            trails = list(pool.map(self._trail, candidates))
+        trails = self._asked(self._trail, candidates)
         return [
             Taken(candidate, list(self._contents(candidate, trail)))
             for candidate, trail in zip(candidates, trails, strict=True)
         ]
 
-    def _trail(self, candidate: Candidate) -> list[Any]:
+    def _asked(self, ask: Callable[[T], R], about: list[T]) -> list[R]:
+        """What the source answers to several questions at a time; what ends one ends them all."""
+        pool = ThreadPoolExecutor(AT_A_TIME)
+        try:
+            return list(pool.map(ask, about))
+        except BaseException:
+            self.source.stop()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _trail(self, candidate: Candidate) -> list[Any] | TrailFailed:
+        """The audittrail of the source, or why it can't be had. Raises `SourceFailed`."""
         if self.summary.trails_refused:
             return []
         try:
@@ -184,8 +201,15 @@ class Copy:
         except TrailRefused:
             self.summary.trails_refused = True
             return []
+        except TrailFailed as fault:
+            return fault
 
-    def _contents(self, candidate: Candidate, trail: Iterable[Any]) -> Iterator[Body]:
+    def _contents(self, candidate: Candidate, trail: list[Any] | TrailFailed) -> Iterator[Body]:
+        if isinstance(trail, TrailFailed):
+            self.summary.trails_failed += 1
+            fault = Fault("audittrail", "unavailable", f"{NO_TRAIL} ({trail}).")
+            self._refuse(Reject(candidate.number, fault, candidate.uuid or ""))
+            return
         for regel in trail:
             if content := regel_content(regel):
                 yield content
@@ -226,8 +250,7 @@ class Copy:
         """Remove what is gone; the source is asked, since its pages shift while they are read."""
         suspects, self.summary.vanished = self.summary.vanished, []
         for uuids in batches(suspects, BATCH):
-            with ThreadPoolExecutor(TRAILS_AT_A_TIME) as pool:
-                answers = list(pool.map(self.source.klant, uuids))
+            answers = self._asked(self.source.klant, uuids)
             self._take(item for item in answers if item is not None)
             gone = [uuid for uuid, item in zip(uuids, answers, strict=True) if item is None]
             self.summary.vanished += gone

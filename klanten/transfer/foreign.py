@@ -1,7 +1,10 @@
 """What another Klanten API shows, in the words of this one."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from ..model.klant import Body
 from . import lines
@@ -36,25 +39,43 @@ def uuid_of(line: Line) -> str:
 def regel_content(regel: Any) -> Body | None:
     """A line of an audittrail as it is stored, None when it is none.
 
-    What is left out holds the URLs of the source. Other servers name themselves in `bron` in
-    ways that are no part of the standard.
+    One tells when a change was made, and what the klant became. What is left out holds the URLs of
+    the source. Other servers name themselves in `bron` in ways that are no part of the standard.
     """
     if not isinstance(regel, dict):
         return None
     uuid, moment = _uuid(str(regel.get("uuid"))), regel.get("aanmaakdatum")
     changes = regel.get("wijzigingen")
-    if not uuid or not isinstance(moment, str) or not isinstance(changes, dict):
+    if not uuid or not _is_moment(moment) or not isinstance(changes, dict):
         return None
-    status = regel.get("resultaat")
-    return {
+    status, new = regel.get("resultaat"), _without_url(changes.get("nieuw"))
+    content = {
         "uuid": uuid,
         "bron": "kc",
         **{name: str(regel.get(name) or "") for name in REGEL},
-        "resultaat": status if isinstance(status, int) else 200,
+        "resultaat": status if type(status) is int and 0 < status < 1000 else 200,
         "aanmaakdatum": moment,
-        "wijzigingen": {name: _without_url(changes.get(name)) for name in ("oud", "nieuw")},
+        "wijzigingen": {"oud": _without_url(changes.get("oud")), "nieuw": new},
         "logrecordId": "",
     }
+    return content if new and _can_be_stored(content) else None
+
+
+def _is_moment(text: Any) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _can_be_stored(content: Body) -> bool:
+    """Whether no integer is of more than 64 bits, and nothing is nested too deep."""
+    try:
+        orjson.dumps(content)
+    except orjson.JSONEncodeError:
+        return False
+    return True
 
 
 def _uuid(text: str) -> str | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
 from typing import Any
 
-from ..storage import Database
+from ..storage import Database, DatabaseUnavailable
 from .mends import mend_of
 from .tasks import TASKS
 
@@ -137,6 +137,8 @@ class Conversation(StreamRequestHandler):
 
 def _told(fault: Exception) -> str:
     """A fault in one line, with what to do about it where that is known."""
+    if isinstance(fault, DatabaseUnavailable):
+        return str(fault)
     reason = f"{type(fault).__name__}: {' '.join(str(fault).split())}"
     mend = mend_of(fault)
     return f"{reason}; {mend}" if mend else reason

@@ -1,17 +1,23 @@
 """Moving a database to another storage, whole, and proving that all of it arrived."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ZODB import DB
 
 from ..model.audittrail import Audittrail
 from ..model.root import Root
+from ..storage import absent, bare_storage, file_of
 from ..transfer.transactions import reading
 from .differences import klanten_of
 
 Progress = Callable[[int], None]
+
+PARTIAL = ".partial"
+"""Behind the name of a file while it is copied to."""
 
 
 class CopyFailed(Exception):
@@ -26,9 +32,10 @@ class Counted:
         self._progress = progress
 
     def iterator(self) -> Iterator[Any]:
-        for count, transaction in enumerate(self._storage.iterator(), 1):
-            self._progress(count)
-            yield transaction
+        with _iterated(self._storage) as transactions:
+            for count, transaction in enumerate(transactions, 1):
+                self._progress(count)
+                yield transaction
 
     def __len__(self) -> int:
         return len(self._storage)
@@ -37,20 +44,66 @@ class Counted:
         return getattr(self._storage, name)
 
 
-def copy(source: Any, target: Any, progress: Progress = lambda count: None) -> None:
-    """Copy every object of a storage to one in which nothing is yet. Raises `CopyFailed`."""
+@contextlib.contextmanager
+def place(uri: str) -> Iterator[str]:
+    """The URI to copy to. A file gets its own name at the end: there is a whole one, or none.
+
+    Raises `CopyFailed`, `SettingsError` and `DatabaseUnavailable`.
+    """
+    file = file_of(uri)
+    if file is None:
+        yield uri
+        return
+    if not absent(file):
+        raise _filled(str(file))
+    partial = file.with_name(file.name + PARTIAL)
+    path, mark, parameters = uri.removeprefix("file://").partition("?")
+    here = f"file://{path}{PARTIAL}{mark}{parameters}"
+    with bare_storage(f"{here}{'&' if mark else '?'}create=1"):
+        pass  # nothing is in it, also where a copy was killed
+    try:
+        yield here
+        for end in (".index", ""):
+            _beside(partial, end).replace(_beside(file, end))
+    finally:
+        for end in ("", ".index", ".tmp", ".lock"):
+            _beside(partial, end).unlink(missing_ok=True)
+
+
+def _beside(file: Path, end: str) -> Path:
+    return file.with_name(file.name + end)
+
+
+def require_place(target: Any) -> None:
+    """Raises `CopyFailed` when a storage can't take a copy, or when there is something in it."""
+    if not hasattr(target, "copyTransactionsFrom"):
+        raise CopyFailed("TARGET: what is only in memory is no copy; name a file or a server")
     if not _is_empty(target):
-        name = target.getName()
-        raise CopyFailed(f"TARGET: there is something in {name} already; make a new one")
+        raise _filled(target.getName())
+
+
+def _filled(name: str) -> CopyFailed:
+    return CopyFailed(f"TARGET: there is something in {name} already; make a new one")
+
+
+def copy(source: Any, target: Any, progress: Progress = lambda count: None) -> None:
+    """Copy every object of a storage to one in which nothing is yet."""
     target.copyTransactionsFrom(Counted(source, progress))
 
 
 def _is_empty(storage: Any) -> bool:
-    found = storage.iterator()
-    empty = next(iter(found), None) is None
-    # that of a file keeps it open; that of ZEO can't be closed
-    getattr(found, "close", lambda: None)()
-    return empty
+    with _iterated(storage) as transactions:
+        return next(iter(transactions), None) is None
+
+
+@contextlib.contextmanager
+def _iterated(storage: Any) -> Iterator[Any]:
+    """The transactions of a storage: that of a file keeps it open, that of ZEO can't be closed."""
+    transactions = storage.iterator()
+    try:
+        yield transactions
+    finally:
+        getattr(transactions, "close", lambda: None)()
 
 
 def digest(database: DB, progress: Progress = lambda count: None) -> dict[str, Any]:

@@ -7,21 +7,31 @@ from pathlib import Path
 
 from ZODB import DB
 from ZODB.FileStorage import FileStorage
+from ZODB.POSException import StorageError
 
 from ..execution import write_lock
 from ..settings import TimeOfDay
-from ..storage import Database, tree
+from ..storage import Database, DatabaseUnavailable, tree
 
 log = logging.getLogger(__name__)
+
+UNDER_WAY = ("Already packing", "A pack or undo operation is in progress")
+"""What a file (ZEO too) and PostgreSQL say of a second pack."""
 
 
 def pack(database: DB, days: float) -> dict[str, str]:
     """Pack, while others read and write, and keep the history of so many days (where there is any).
 
     Returns the moment at which it was `packed`, which the database remembers too.
+    Raises `DatabaseUnavailable` when another pack is under way.
     """
     _forget_index(database)
-    database.pack(days=days)
+    try:
+        database.pack(days=days)
+    except StorageError as fault:
+        if not any(told in str(fault) for told in UNDER_WAY):
+            raise
+        raise DatabaseUnavailable("a pack is under way already; wait for its end") from fault
     moment = datetime.now().astimezone().isoformat(timespec="seconds")
     with write_lock, tree(database, "klanten pack") as root:
         root.packed = moment

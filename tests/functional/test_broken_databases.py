@@ -58,7 +58,7 @@ def run(operator: Operator, command: str) -> Result:
         "copy-from": ["http://127.0.0.1:9/api/v1"],
     }
     return operator.run(
-        command, *arguments.get(command, []), env={"KLANTEN_SOURCE_TOKEN": "a token"}
+        command, *arguments.get(command, []), env={"KLANTEN_SOURCE_TOKEN": "a.token"}
     )
 
 

@@ -1,6 +1,12 @@
 """Taking over a Klanten API that is running: one of ours, and ones that are stranger."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -11,6 +17,7 @@ from tests.neighbours.server import Neighbour, Wrong, status
 from tests.operator import Operator, only_line
 from tests.servers import serving
 
+KLANTEN = Path(sys.executable).with_name("klanten")
 UUIDS = [f"{number}a107b75-677f-4cbd-8c22-af58be6521cc" for number in range(9)]
 
 
@@ -316,6 +323,48 @@ def test_a_token_or_a_secret_must_be_in_the_environment(operator, env):
     assert "KLANTEN_SOURCE_TOKEN" in result.stderr
 
 
+@pytest.mark.parametrize("token", ["een token", "een\ntoken", "één-token"])
+def test_a_token_that_can_not_be_sent_is_wrong_usage(operator, token):
+    env = {"KLANTEN_SOURCE_TOKEN": token}
+    result = operator.run("copy-from", "https://bron.example.nl/api/v1", env=env)
+    assert result.exit_code == 2
+    assert "KLANTEN_SOURCE_TOKEN is no token" in result.stderr
+    assert token not in result.stderr
+
+
+@pytest.mark.parametrize("word", ["bearer ", "Bearer   ", "BEARER\t"])
+def test_a_token_may_have_its_word_before_it(stranger, operator, word):
+    stranger.add(0)
+    env = {"KLANTEN_SOURCE_TOKEN": f"{word}a.ready.token"}
+    assert operator.run("copy-from", stranger.api_root, env=env).exit_code == 0
+
+
+@pytest.mark.parametrize("seconds", ["0", "inf", "nan", "3601"])
+def test_a_time_that_nobody_waits_is_wrong_usage(operator, seconds):
+    result = operator.run("copy-from", "https://bron.example.nl/api/v1", "--timeout", seconds)
+    assert result.exit_code == 2
+    assert "--timeout" in result.stderr
+
+
+def test_a_file_without_certificates_is_wrong_usage(operator):
+    result = operator.run(
+        "copy-from", "https://bron.example.nl/api/v1", "--ca-bundle", operator.ini
+    )
+    assert result.exit_code == 2
+    assert "is no file with certificates in PEM form" in result.stderr
+
+
+def test_a_source_that_is_none_makes_no_database(stranger, operator):
+    for file in operator.folder.glob("klanten.fs*"):
+        file.unlink()
+    env = {"KLANTEN_SOURCE_TOKEN": "a.ready.token"}
+    line = only_line(operator.run("copy-from", f"{stranger.api_root}/klanten", env=env), 2)
+    assert "give the root of its API" in line
+    assert not operator.database.exists()
+    assert operator.run("copy-from", stranger.api_root, env=env).exit_code == 0
+    assert operator.klanten() == []
+
+
 @pytest.mark.parametrize(
     "url", ["bron", "ftp://bron.nl/", "https://u:p@bron.nl/api/v1", "https://bron.nl/?a=b"]
 )
@@ -346,6 +395,7 @@ class Stranger(Neighbour):
         super().__init__()
         self.klanten = []
         self.trails = {}
+        self.broken = {}
         self.hidden = []
         self.secret = "a secret of a stranger that is long enough"
 
@@ -353,10 +403,20 @@ class Stranger(Neighbour):
         klant = make_klant(**overrides)
         self.klanten.append({"url": f"{self.api_root}/klanten/{UUIDS[number]}"} | klant)
 
+    def regel(self, number):
+        """The line of an audittrail with which a klant began."""
+        return {
+            "uuid": UUIDS[8],
+            "aanmaakdatum": "2020-01-02T03:04:05Z",
+            "wijzigingen": {"oud": None, "nieuw": self.klanten[number]},
+        }
+
     def hear(self, asked, handler):
         parts = asked.path.removeprefix(self.prefix).split("/")
         if self.mood or len(parts) < 3:
             super().hear(asked, handler)
+        elif parts[3:] == ["audittrail"] and parts[2] in self.broken:
+            self.broken[parts[2]](handler)
         elif parts[3:] == ["audittrail"]:
             handler.reply(*((200, self.trails[parts[2]]) if parts[2] in self.trails else (404,)))
         else:
@@ -414,11 +474,80 @@ def test_a_klant_without_an_audittrail_gets_a_line_of_ours(stranger, operator, f
 
 def test_a_line_of_an_audittrail_that_is_none_is_rejected(stranger, operator, from_stranger):
     stranger.add(0)
-    right = {"uuid": UUIDS[1], "aanmaakdatum": "2020-01-02T03:04:05Z", "wijzigingen": {}}
-    stranger.trails[UUIDS[0]] = [right, {"uuid": "x"}]
+    stranger.trails[UUIDS[0]] = [
+        stranger.regel(0),
+        {"uuid": "x"},
+        stranger.regel(0) | {"aanmaakdatum": "gisteren"},
+        stranger.regel(0) | {"wijzigingen": {}},
+    ]
     summary = from_stranger(exit_code=1)
     assert (summary["rejected"], summary["trails"]) == (1, 1)
-    assert [regel["uuid"] for regel in operator.audittrail(UUIDS[0])] == [UUIDS[1]]
+    assert [regel["uuid"] for regel in operator.audittrail(UUIDS[0])] == [UUIDS[8]]
+
+
+def test_a_klant_whose_audittrail_can_not_be_had_gets_it_in_a_later_run(
+    stranger, operator, from_stranger, tmp_path
+):
+    for number in range(2):
+        stranger.add(number)
+        stranger.trails[UUIDS[number]] = [stranger.regel(number)]
+    stranger.broken = {UUIDS[0]: status(400)}
+    rejects = tmp_path / "rejects.jsonl"
+    summary = from_stranger("--rejects", rejects, exit_code=1)
+    assert counts(summary) == {"read": 2, "created": 2, "rejected": 1, "trails": 1}
+    assert summary["trailsFailed"] == 1
+    assert summary["comparison"]["equal"]
+    reject = json.loads(rejects.read_text())
+    assert (reject["uuid"], reject["code"]) == (UUIDS[0], "unavailable")
+    assert reject["reason"].endswith("it answers 400).")
+    [regel] = operator.audittrail(UUIDS[0])
+    assert regel["applicatieId"] == "klanten copy-from"
+    stranger.klanten[0]["achternaam"] = "Vries"
+    assert counts(from_stranger(exit_code=1)) == {
+        "read": 2,
+        "updated": 1,
+        "skipped": 1,
+        "rejected": 1,
+    }
+    stranger.broken = {}
+    assert counts(from_stranger()) == {"read": 2, "skipped": 2, "trails": 1}
+    assert [regel["uuid"] for regel in operator.audittrail(UUIDS[0])] == [UUIDS[8]]
+
+
+def test_an_interrupt_waits_for_no_audittrail(stranger, operator):
+    asked = threading.Event()
+
+    def put_off(handler):
+        status(503, headers={"Retry-After": "60"})(handler)
+        asked.set()
+
+    stranger.add(0)
+    stranger.broken = {UUIDS[0]: put_off}
+    words = [KLANTEN, "copy-from", operator.ini, stranger.api_root]
+    with subprocess.Popen(
+        words,
+        env=os.environ | {"KLANTEN_SOURCE_TOKEN": "a.ready.token"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as copying:
+        assert asked.wait(50)
+        copying.send_signal(signal.SIGINT)
+        _, told = copying.communicate(timeout=50)  # less than what the source asks for
+    assert copying.returncode == 130
+    assert told == "Interrupted. 1 klanten were looked at; run it again for the others.\n"
+
+
+def test_integers_of_any_size_are_no_reason_to_stop(stranger, operator, from_stranger):
+    for number in range(3):
+        stranger.add(number)
+        stranger.trails[UUIDS[number]] = [stranger.regel(number)]
+    stranger.klanten[0]["adres"] = {"postcode": [2**64]}
+    stranger.trails[UUIDS[1]][0]["resultaat"] = 2**64
+    stranger.trails[UUIDS[2]][0]["wijzigingen"]["oud"] = {"achternaam": 2**64}
+    summary = from_stranger(exit_code=1)
+    assert counts(summary) == {"read": 3, "created": 2, "rejected": 2, "trails": 1}
+    assert summary["comparison"]["missing"] == [UUIDS[0]]
+    assert [regel["resultaat"] for regel in operator.audittrail(UUIDS[1])] == [200]
 
 
 def test_a_klant_that_a_page_missed_is_not_deleted(stranger, operator, from_stranger):

@@ -182,6 +182,17 @@ def test_many_differences_are_counted_and_the_first_are_shown(
     assert shown[-2:] == ["... and 200 more; --json shows them all", "13 klanten, 300 differences"]
 
 
+def test_an_interrupted_command_ends_with_a_status_of_its_own(
+    filled: webtest.TestApp, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*told: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("klanten.cli.output.Meter.show", interrupt)
+    result = run("verify")
+    assert (result.exit_code, result.output) == (130, "Interrupted.\n")
+
+
 def test_a_served_database_is_packed_by_its_server(filled: webtest.TestApp, run: Run) -> None:
     before = filled.app.registry.database.getSize()
     result = run("pack", "--days", "0", "--json")
@@ -189,6 +200,42 @@ def test_a_served_database_is_packed_by_its_server(filled: webtest.TestApp, run:
     assert filled.app.registry.database.getSize() < before
     assert json.loads(run("stats", "--json").stdout)["lastPack"]
     assert filled.get("/api/v1/klanten").json["count"] == 13
+
+
+@pytest.mark.parametrize("days", ["-1", "36501", "inf", "nan", "many"])
+def test_days_that_nobody_can_count_back_are_wrong_usage(run: Run, days: str) -> None:
+    result = run("pack", "--days", days)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--days" in result.stderr
+
+
+def test_a_century_of_history_can_be_kept(filled: webtest.TestApp, run: Run) -> None:
+    assert run("pack", "--days", "36500").exit_code == 0
+
+
+def test_a_server_goes_on_with_a_pack_whose_command_is_interrupted(
+    filled: webtest.TestApp, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*asked: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("klanten.cli.upkeep.ask", interrupt)
+    result = run("pack")
+    assert result.exit_code == 130
+    assert result.output.startswith("Interrupted. The server that has ")
+    assert result.output.endswith("klanten.fs open goes on with it.\n")
+
+
+def test_a_second_pack_is_told_of_the_first(
+    filled: webtest.TestApp, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = filled.app.registry.database.storage
+    monkeypatch.setattr(storage, "_pack_is_in_progress", True)
+    result = run("pack")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.endswith(
+        "klanten.fs open: a pack is under way already; wait for its end\n"
+    )
 
 
 def test_a_full_disk_of_the_server_is_told_with_what_to_do(

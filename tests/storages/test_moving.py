@@ -88,7 +88,65 @@ def test_a_copy_goes_to_an_empty_database_only(
     served.app.registry.database.close()
     own = ini(tmp_path, settings, other)
     refused = run("copy-database", own, other)
-    assert refused.exit_code == 3
+    assert refused.exit_code == 2
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command that gets a Ctrl-C when it tells for the third time how far it is."""
+
+    def interrupted(*arguments: str) -> Result:
+        counts = iter(range(3))
+
+        def show(*told: object) -> None:
+            if next(counts, None) is None:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("klanten.cli.output.Meter.show", show)
+            return run(*arguments)
+
+    return interrupted
+
+
+def test_an_interrupted_copy_to_a_file_leaves_none(
+    make_app: MakeApp,
+    tmp_path: Path,
+    settings: dict[str, str],
+    file: str,
+    interrupted: Callable[..., Result],
+) -> None:
+    app = make_app(zodbconn__uri=file)
+    fill(app)
+    app.app.registry.database.close()
+    own, target = ini(tmp_path, settings, file), f"file://{tmp_path}/two.fs"
+    (tmp_path / "two.fs.partial").write_bytes(b"of a copy that was killed")
+    result = interrupted("copy-database", own, target)
+    assert (result.exit_code, result.output) == (130, "Interrupted.\n")
+    assert not list(tmp_path.glob("two.fs*"))
+    assert run("copy-database", own, target).exit_code == 0
+    assert {path.name for path in tmp_path.glob("two.fs*")} == {"two.fs", "two.fs.index"}
+
+
+def test_an_interrupted_copy_to_a_server_is_told_to_be_in_part(
+    make_app: MakeApp,
+    tmp_path: Path,
+    settings: dict[str, str],
+    file: str,
+    postgres: Postgres,
+    interrupted: Callable[..., Result],
+) -> None:
+    app = make_app(zodbconn__uri=file)
+    fill(app)
+    app.app.registry.database.close()
+    own, target = ini(tmp_path, settings, file), postgres.new_database("part")
+    result = interrupted("copy-database", own, target)
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.splitlines() == [
+        "TARGET is no whole copy: empty it, and let nobody use it.",
+        "Interrupted.",
+    ]
+    assert "there is something" in run("copy-database", own, target).stderr
 
 
 def test_a_file_is_backed_up_while_it_is_served_and_put_back(
@@ -296,6 +354,35 @@ def test_a_target_of_a_copy_that_can_not_be_used_is_told_as_such(
     assert line.startswith("Error: TARGET: ")
     assert told in line
     assert "TARGET" in run("copy-database", "--help").stdout
+
+
+def test_memory_is_no_target_of_a_copy(
+    make_app: MakeApp, tmp_path: Path, settings: dict[str, str], file: str
+) -> None:
+    make_app(zodbconn__uri=file).app.registry.database.close()
+    result = run("copy-database", ini(tmp_path, settings, file), "memory://")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: TARGET: what is only in memory is no copy; name a file or a server\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command", ["pack", "copy-database", "reindex", "migrate", "verify", "stats", "export"]
+)
+def test_an_empty_postgresql_is_no_database_of_klanten(
+    tmp_path: Path, settings: dict[str, str], postgres: Postgres, command: str
+) -> None:
+    arguments = {
+        "copy-database": [f"file://{tmp_path}/copy.fs"],
+        "export": [str(tmp_path / "out.jsonl")],
+    }
+    own = ini(tmp_path, settings, postgres.new_database("empty"))
+    result = run(command, own, *arguments.get(command, []))
+    assert (result.exit_code, result.stdout) == (3, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: zodbconn.uri: ")
+    assert not list(tmp_path.glob("copy.fs*"))
 
 
 def test_a_target_that_is_not_empty_is_named(

@@ -278,12 +278,12 @@ def test_the_kanaal_is_registered_once(ini, nrc):
     assert json.loads(again) == {"kanaal": "klanten", "registered": False}
 
 
-def test_an_api_that_does_not_register_is_a_finding(ini, nrc):
+def test_an_api_that_does_not_register_can_not_be_used(ini, nrc):
     nrc.mood = status(403, {"detail": "Bearer eyJ"})
-    error = run(ini, "register", "--url", "https://example.nl", status=1)
+    error = run(ini, "register", "--url", "https://example.nl", status=2)
     assert "notificaties.publiceren" in error
     nrc.down()
-    error = run(ini, "register", "--url", "https://example.nl", status=1)
+    error = run(ini, "register", "--url", "https://example.nl", status=2)
     assert "Connection refused" in error
     nrc.up()
 

@@ -42,3 +42,12 @@ def test_each_kind_of_difference_makes_them_unequal():
     assert not compared(("1", {"a": 1}, {"a": 2})).equal
     assert not compared(("1", {}, None)).equal
     assert not compared(("1", None, {})).equal
+
+
+def test_what_can_not_be_a_klant_is_compared_as_well():
+    deep = value = {}
+    for _ in range(400):
+        value["a"] = value = {}
+    assert compared(("1", {"a": 2**64}, {"a": 2**64})).equal
+    assert compared(("1", {"a": 2**64, "b": 2}, {"b": 2, "a": 2**64})).equal
+    assert compared(("1", deep, {})).different == ["1"]

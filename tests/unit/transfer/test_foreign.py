@@ -87,9 +87,24 @@ def test_what_a_line_of_an_audittrail_lacks_is_empty():
     assert content["resultaat"] == 200
 
 
+@pytest.mark.parametrize("status", ["200", None, True, 2**64])
+def test_a_result_that_is_no_status_counts_as_done(status):
+    assert regel_content(REGEL | {"resultaat": status})["resultaat"] == 200
+
+
 @pytest.mark.parametrize(
     "regel",
-    [None, [], REGEL | {"uuid": "x"}, REGEL | {"aanmaakdatum": None}, REGEL | {"wijzigingen": []}],
+    [
+        None,
+        [],
+        REGEL | {"uuid": "x"},
+        REGEL | {"aanmaakdatum": None},
+        REGEL | {"aanmaakdatum": "gisteren"},
+        REGEL | {"wijzigingen": []},
+        REGEL | {"wijzigingen": {}},
+        REGEL | {"wijzigingen": {"oud": {"achternaam": "Vries"}, "nieuw": None}},
+        REGEL | {"wijzigingen": {"oud": None, "nieuw": {"achternaam": 2**64}}},
+    ],
 )
 def test_what_is_no_line_of_an_audittrail_is_left_out(regel):
     assert regel_content(regel) is None

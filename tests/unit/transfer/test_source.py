@@ -1,5 +1,7 @@
 """A source that is slow, down, shy or no Klanten API at all."""
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -12,6 +14,7 @@ from klanten.transfer.source import (
     Source,
     SourceFailed,
     TokenService,
+    TrailFailed,
     TrailRefused,
 )
 from tests.neighbours.server import CLIENT_ID, SECRET, Neighbour, garbage, status
@@ -79,6 +82,12 @@ def test_pages_that_went_while_they_were_read_end_the_list(register, source):
 def test_an_empty_page_ends_the_list(register, source):
     register.pages = {"1": [], "2": ["x"]}
     assert list(source.pages()) == [(1, [])]
+
+
+@pytest.mark.parametrize("count", [None, "abc", [1]])
+def test_a_count_that_is_none_counts_as_nothing(register, source, count):
+    with register.in_the_mood(status(200, {"count": count, "next": None, "results": ["a"]})):
+        assert list(source.pages()) == [(0, ["a"])]
 
 
 def test_a_source_that_fails_for_a_moment_is_asked_again(register, source, waited):
@@ -154,8 +163,92 @@ def test_a_klant_that_is_gone_is_none(register, source, gone):
 def test_an_audittrail_is_a_list(register, source):
     with register.in_the_mood(status(200, [{"uuid": UUID}])):
         assert source.audittrail(UUID) == [{"uuid": UUID}]
-    with register.in_the_mood(status(200, {})), pytest.raises(SourceFailed, match="audittrail"):
+
+
+class Trails(Register):
+    """A register whose audittrails are all that a mood makes of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.trail = status(200, [])
+        self.asked_for_trails = 0
+
+    def hear(self, asked, handler):
+        if asked.path.endswith("/audittrail"):
+            self.asked_for_trails += 1
+            self.trail(handler)
+        else:
+            super().hear(asked, handler)
+
+
+@pytest.fixture
+def trails():
+    with Trails() as trails:
+        yield trails
+
+
+@pytest.fixture
+def source_of_trails(trails, waited):
+    service = Service(trails.api_root, CLIENT_ID, SECRET, 5.0)
+    with closing(Door()) as door:
+        yield Source(door, service, waited.append)
+
+
+@pytest.mark.parametrize(
+    ("mood", "told"),
+    [
+        (status(503), "it answers 503, 6 times in a row"),
+        (status(400), "it answers 400"),
+        (status(200, {}), "this is no audittrail"),
+        (garbage(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<ht>"), "the answer is no JSON"),
+    ],
+)
+def test_an_audittrail_that_can_not_be_had_is_no_failure_of_the_source(
+    trails, source_of_trails, mood, told
+):
+    trails.trail = mood
+    with pytest.raises(TrailFailed) as failed:
+        source_of_trails.audittrail(UUID)
+    assert str(failed.value) == f"{trails.api_root}: {told}"
+
+
+def test_after_an_audittrail_that_can_not_be_had_others_are_tried_once(
+    trails, source_of_trails, waited
+):
+    for mood, times in [(503, 6), (503, 1), (404, 1), (503, 6)]:
+        before, trails.trail = trails.asked_for_trails, status(mood)
+        with contextlib.suppress(TrailFailed):
+            source_of_trails.audittrail(UUID)
+        assert trails.asked_for_trails - before == times
+    assert waited == [*WAITS, *WAITS]
+
+
+def test_a_source_that_is_down_fails_while_an_audittrail_is_asked_for(register, source):
+    with register.in_the_mood(status(503)), pytest.raises(SourceFailed, match="503"):
         source.audittrail(UUID)
+
+
+def test_a_source_that_gives_the_same_page_again_is_told_of(register, source):
+    page = {"count": 2, "next": f"{register.api_root}/klanten?page=2", "results": ["a", "b"]}
+    with (
+        register.in_the_mood(status(200, page)),
+        pytest.raises(SourceFailed, match="page 2 is page 1 once more; "),
+    ):
+        list(source.pages())
+
+
+def test_nobody_waits_for_a_source_after_an_end(register):
+    service = Service(register.api_root, CLIENT_ID, SECRET, 5.0)
+    with closing(Door()) as door, ThreadPoolExecutor() as pool:
+        source = Source(door, service)
+        register.mood = status(503, headers={"Retry-After": "60"})
+        asking = [pool.submit(source.audittrail, UUID) for _ in range(3)]
+        while len(register.asked) < 3:
+            assert not any(each.done() for each in asking)
+        source.stop()
+        for each in asking:
+            with pytest.raises(SourceFailed):
+                each.result(timeout=30)
 
 
 @pytest.mark.parametrize("refusal", [401, 403])
