@@ -101,7 +101,7 @@ def copy_from(
     service = _service(url, os.environ, timeout, ca_bundle)
     start = time.monotonic()
     with (
-        rejected_to(rejects) as reject,
+        rejected_to(rejects, ini, file_of(settings.database_uri)) as reject,
         _source(service, settings) as source,
         opened(settings, new=True) as database,
     ):

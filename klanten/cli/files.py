@@ -74,7 +74,9 @@ def refuse_any_of(needed: Iterable[Path | None], path: Path, what: str) -> None:
 
 
 def _same(path: Path, other: Path) -> bool:
-    return path.exists() and other.exists() and os.path.samefile(path, other)
+    with contextlib.suppress(OSError):  # one is not there, or where this user may not look
+        return os.path.samefile(path, other)
+    return False
 
 
 @contextlib.contextmanager

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import click
 
 from ..evolve import check_version
 from ..model.audittrail import Actie, Bewerking
 from ..outgoing.door import Door
+from ..outgoing.location import Location, LocationError
 from ..outgoing.services import Services
 from ..outgoing.subject import SubjectCheck
 from ..schemas.klant import KlantSchemas, SubjectExists
@@ -138,8 +138,11 @@ def _checked_root(api_root: str | None, notify: bool) -> str:
     if bool(api_root) != notify:
         raise click.UsageError("--notify and --api-root go together.")
     root = (api_root or "").rstrip("/")
-    if root and urlsplit(root).scheme not in ("http", "https"):
-        raise click.UsageError(f"--api-root {root} is no http or https URL.")
+    try:
+        if root:
+            Location.parse(root)
+    except LocationError as fault:
+        raise click.UsageError(f"--api-root: {fault}.") from None
     return root
 
 

@@ -7,6 +7,7 @@ import click
 from ..clients import Client, Clients
 from ..settings import Settings, SettingsError
 from ..tokens import make_token
+from .numbers import Between
 from .output import json_option, say
 
 # Long enough for a day at work, and of no use to whoever finds it next week.
@@ -14,22 +15,14 @@ HOURS = 12.0
 MAX_HOURS = 10 * 366 * 24
 
 
-def a_time(context: click.Context, parameter: click.Parameter, hours: float) -> float:
-    """A number of hours that is one. Raises `click.BadParameter`."""
-    if not 0 < hours <= MAX_HOURS:
-        raise click.BadParameter(f"{hours:g} is not above 0 and at most {MAX_HOURS} (ten years).")
-    return hours
-
-
 @click.command()
 @click.argument("ini", type=click.Path(path_type=Path))
 @click.argument("client_id", metavar="CLIENT")
 @click.option(
     "--hours",
-    type=float,
+    type=Between(0, MAX_HOURS, min_open=True),
     default=HOURS,
     show_default=True,
-    callback=a_time,
     help="How long the token is valid; at most ten years.",
 )
 @click.option("--user-id", default="", help="The user that the audittrail shall show.")

@@ -592,3 +592,12 @@ def test_a_source_that_fails_halfway_keeps_what_came(stranger, operator, monkeyp
     result = operator.run("copy-from", stranger.api_root, env=env)
     assert result.exit_code == 0
     assert "1 created, 0 updated, 4 skipped" in result.stdout
+
+
+def test_rejects_never_overwrite_the_database(operator, stranger):
+    stranger.add(1)
+    env = {"KLANTEN_SOURCE_TOKEN": "a.ready.token"}
+    file = operator.folder / "klanten.fs"
+    before = file.read_bytes()
+    result = operator.run("copy-from", stranger.api_root, "--rejects", file, env=env)
+    assert (result.exit_code, file.read_bytes()) == (2, before)

@@ -275,7 +275,13 @@ def test_others_are_notified_when_asked(operator, three):
 
 
 @pytest.mark.parametrize(
-    "options", [["--notify"], ["--api-root=https://x.nl"], ["--notify", "--api-root=klanten"]]
+    "options",
+    [
+        ["--notify"],
+        ["--api-root=https://x.nl"],
+        ["--notify", "--api-root=klanten"],
+        ["--notify", "--api-root=http://"],
+    ],
 )
 def test_notifications_need_the_root_that_others_know(operator, three, options):
     result = operator.run("import", three, *options)
