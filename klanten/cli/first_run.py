@@ -1,20 +1,20 @@
 """`klanten first-run`: what `make serve` does before the server starts."""
 
-import errno
 import json
 import random
 import shlex
-import socket
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-import plaster
 
 from ..clients import Client, new_clients_file
-from ..settings import Settings, SettingsError
+from ..server.options import Options, shown
+from ..settings import Settings, SettingsError, read_section
+from ..storage import absent, file_of, prepare
 from ..tokens import make_token
+from .databases import opened
 from .output import json_option, say
 from .token import HOURS, known_client
 
@@ -39,7 +39,7 @@ Paste this into another terminal to create a klant:
 @click.argument("ini", type=click.Path(path_type=Path))
 @json_option
 def first_run(ini: Path, as_json: bool) -> None:
-    """Make the folders and the clients file that are missing, and show how to begin.
+    """Make the folders, database and clients file that are missing, and show how to begin.
 
     Made for development.ini. The new clients file has one client, `demo`, that may do everything.
     What is there already stays as it is.
@@ -49,6 +49,7 @@ def first_run(ini: Path, as_json: bool) -> None:
     api = site + "/api/v1"
     try:
         make_folders(settings)
+        make_database(settings)
         client = demo_client(settings.clients)
     except OSError as fault:
         raise SettingsError(f"{fault.filename}: can't be made ({fault.strerror})") from fault
@@ -72,18 +73,12 @@ def free_address(ini: Path) -> str:
 
     Raises `SettingsError` when it can't, most likely because something listens there already.
     """
-    listen = plaster.get_settings(str(ini), "server:main")["listen"]
-    host, _, port = listen.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host.strip("[]"), int(port)), family=family).close()
-    except OSError as fault:
-        taken = "is taken" if fault.errno == errno.EADDRINUSE else f"can't be had ({fault})"
-        raise SettingsError(
-            f"listen in {ini}: {listen} {taken}; stop what runs there, or choose another port in "
-            f"{ini}"
-        ) from fault
-    return f"http://{listen}"
+    given = dict(read_section(ini, "server"))
+    given.pop("use", None)
+    options = Options.read(given, ini)
+    for bound in options.bound():
+        bound.close()
+    return f"http://{shown(options.places()[0])}"
 
 
 def make_folders(settings: Settings) -> None:
@@ -94,6 +89,14 @@ def make_folders(settings: Settings) -> None:
         places.append(Path(database.path))
     for place in places:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def make_database(settings: Settings) -> None:
+    """A new file with a database, where there is none."""
+    file = file_of(settings.database_uri)
+    if file is not None and absent(file):
+        with opened(settings, new=True) as database:
+            prepare(database)
 
 
 def demo_client(path: Path) -> Client:

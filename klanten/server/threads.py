@@ -31,6 +31,6 @@ class Threads(ThreadedTaskDispatcher):
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
         """Let each thread end after what it does, and wait so many seconds for that."""
         for watching in self._watching.values():
-            watching.shutdown(cancel_pending, timeout=0)
+            watching.set_thread_count(0)
         ended: bool = super().shutdown(cancel_pending, timeout)
         return ended

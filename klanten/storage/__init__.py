@@ -4,6 +4,7 @@ Others import from here; what is in the modules is theirs.
 """
 
 import atexit
+import logging
 import weakref
 
 from pyramid.config import Configurator
@@ -47,6 +48,8 @@ __all__ = [
     "tree",
 ]
 
+log = logging.getLogger(__name__)
+
 NO_LOCK = "klanten.no_lock"
 """Set in the environ of a request that waited too long for its turn to write."""
 
@@ -84,10 +87,13 @@ def includeme(config: Configurator) -> None:
     settings = config.registry.settings["klanten"]
     database = open_database(settings.database_uri, timeout=settings.database_timeout, serving=True)
     try:
-        prepare(database)
+        is_new = prepare(database)
     except BaseException:
         database.close()
         raise
+    if is_new:  # or the right one is lost, or not the one that is named
+        place = file_of(settings.database_uri) or "the server of zodbconn.uri"
+        log.warning("there was no database, and a new one was made: %s", place)
     config.registry.database = database
     # a file is opened much faster after a clean end than without
     atexit.register(_close_if_alive, weakref.ref(database))

@@ -26,14 +26,14 @@ def lost(file: Path) -> str:
     remembers how long the file was when that was written.
     """
     try:
-        if what := _left_by_a_pack(file):
+        if what := _left_by_a_pack(file) or _left_with_its_index(file):
             return what
         size, remembered = file.stat().st_size, _remembered(file)
         with file.open("rb") as content:
-            is_database = content.read(len(MAGIC)) == MAGIC
+            may_be_database = content.read(len(MAGIC)) in (MAGIC, b"")
     except OSError:  # opening it will tell
         return ""
-    if not is_database or remembered <= size:
+    if not may_be_database or remembered <= size:
         return ""
     bytes_ = f"at least {remembered:,} bytes, and has {size:,}"
     return f"{file} was cut off: it had {bytes_}; restore a backup"
@@ -50,9 +50,22 @@ def _left_by_a_pack(file: Path) -> str:
     return f"{file} is away, since a pack was killed at its end; rename {old} to {file.name}"
 
 
+def _left_with_its_index(file: Path) -> str:
+    """The same of a file that was removed, or lies on a disk that is not mounted now."""
+    index = _index_of(file)
+    if file.exists() or not index.exists():
+        return ""
+    mend = f"put it back, or restore a backup; to begin anew, remove {index}"
+    return f"{file} is away, and its index is not; {mend}"
+
+
+def _index_of(file: Path) -> Path:
+    return file.with_name(file.name + ".index")
+
+
 def _remembered(file: Path) -> int:
     """The length of the file when its index was written; 0 when that can't be read."""
     # whatever an odd index raises: ZODB makes a new one then
-    with suppress(Exception), file.with_name(file.name + ".index").open("rb") as index:
+    with suppress(Exception), _index_of(file).open("rb") as index:
         return int(pickle.load(index))
     return 0

@@ -111,17 +111,18 @@ def tree(database: DB, note: str = "") -> Iterator[Root]:
         connection.close()
 
 
-def prepare(database: Database) -> None:
+def prepare(database: Database) -> bool:
     """Make the tree in a new database; refuse one of another schema version.
 
-    Raises `DatabaseTooNew`, `DatabaseTooOld` and `DatabaseUnavailable`.
+    Returns whether it was new. Raises `DatabaseTooNew`, `DatabaseTooOld` and `DatabaseUnavailable`.
     """
     try:
-        _made(partial(_prepare, database))
+        return _made(partial(_prepare, database))
     except (POSError, *database.unavailable) as fault:
         raise DatabaseUnavailable(f"zodbconn.uri: the database fails: {in_line(fault)}") from fault
 
 
-def _prepare(database: DB) -> None:
+def _prepare(database: DB) -> bool:
     with tree(database, "prepare the database") as root:
         check_version(root)
+        return root._p_jar is None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from klanten.storage import open_database, prepare
 from tests.factories import make_klant
 from tests.operator import Operator, only_line
 from tests.rights import closed, without_rights
@@ -136,6 +137,33 @@ def test_the_next_backup_after_a_loss_is_whole(
     lose_database(operator)
     assert operator.run("restore", backups).exit_code == 0
     assert operator.klanten() == klanten
+
+
+def test_a_database_that_was_begun_anew_is_not_put_behind_the_one_before(
+    operator: Operator, backups: Path
+) -> None:
+    lose_database(operator)
+    database = open_database(f"file://{operator.folder}/klanten.fs")
+    assert prepare(database)
+    database.close()
+    before = sorted(backups.iterdir())
+    assert "of another database" in only_line(operator.run("backup", backups), 2)
+    assert sorted(backups.iterdir()) == before
+    lose_database(operator)
+    assert operator.run("restore", backups).exit_code == 0
+    # what is put back is the database of before
+    assert operator.run("backup", backups).exit_code == 0
+
+
+def test_an_index_that_a_lost_file_left_is_in_no_ones_way(
+    operator: Operator, backups: Path
+) -> None:
+    operator.folder.joinpath("klanten.fs").unlink()
+    for index in backups.glob("*.index"):
+        index.unlink()
+    assert operator.folder.joinpath("klanten.fs.index").exists()
+    assert operator.run("restore", backups).exit_code == 0
+    assert operator.run("verify").exit_code == 0
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])

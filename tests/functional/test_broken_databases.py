@@ -79,7 +79,17 @@ def remove(file: Path) -> None:
     file.with_name("klanten.fs.index").unlink()
 
 
+def lose(file: Path) -> None:
+    """All but the index, as where a disk is not mounted or somebody removed too little."""
+    file.unlink()
+
+
 def empty(file: Path) -> None:
+    remove(file)
+    file.write_bytes(b"")
+
+
+def empty_beside_the_index(file: Path) -> None:
     file.write_bytes(b"")
 
 
@@ -113,7 +123,9 @@ def kill_at_the_end_of_a_pack(file: Path) -> None:
 
 BREAKS: list[tuple[Callable[[Path], None], str, str]] = [
     (remove, "there is no such file", "name the right file"),
+    (lose, "klanten.fs is away, and its index is not", "put it back"),
     (empty, "it is empty", "restore a backup"),
+    (empty_beside_the_index, "was cut off: it had at least", "restore a backup"),
     (overwrite, "no ZODB database", "name the right file"),
     (cut_off, "was cut off: it had at least", "restore a backup"),
     (spoil_without_index, "it is damaged", "restore a backup"),

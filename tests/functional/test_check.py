@@ -503,8 +503,13 @@ def test_database_in_a_file_that_several_processes_have_open_is_found(service):
     assert "ZEO or PostgreSQL" in mend
 
 
+def remove_database(service):
+    for path in (database_file(service), database_file(service).with_name("klanten.fs.index")):
+        path.unlink(missing_ok=True)
+
+
 def test_database_that_is_not_there_is_found_and_not_made(service):
-    database_file(service).unlink()
+    remove_database(service)
     assert service.fault()[:2] == (
         "database",
         f"{database_file(service)}: there is no such file",
@@ -540,7 +545,7 @@ def test_database_of_a_newer_release_is_found(service):
 
 
 def test_empty_database_is_right(service):
-    database_file(service).unlink()
+    remove_database(service)
     with service.opened():
         database_file(service).chmod(0o600)
     assert ("database", "opens, and is empty: the server fills it at its first start") in (

@@ -151,8 +151,8 @@ def test_make_serve_on_a_taken_port_says_so_in_one_line(serving, port):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"Error: listen in development.ini: 127.0.0.1:{port} is taken; "
-        "stop what runs there, or choose another port in development.ini\n"
+        f"Error: listen in [server:main] of {serving.folder}/development.ini: 127.0.0.1:{port}: "
+        "Address already in use; stop what uses the port, or choose another\n"
     )
 
 

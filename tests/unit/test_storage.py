@@ -196,6 +196,16 @@ def test_a_database_that_others_never_stop_making_is_given_up():
     assert len(attempts) == opening.RACES + 1
 
 
+def test_a_database_that_a_server_had_to_make_is_told_of(make_app, settings, tmp_path, caplog):
+    uri = f"file://{tmp_path}/new.fs"
+    for told in (1, 0):
+        caplog.clear()
+        make_app(zodbconn__uri=uri).app.registry.database.close()
+        lines = [record.getMessage() for record in caplog.records]
+        made = f"there was no database, and a new one was made: {tmp_path}/new.fs"
+        assert lines.count(made) == told
+
+
 # --- transactions and connections ---------------------------------------------------------------
 
 

@@ -1,11 +1,14 @@
 """Backups of a database in a file: the whole with repozo, and then what was added."""
 
+from contextlib import closing
 from pathlib import Path
 
+from persistent.TimeStamp import TimeStamp
+from ZODB.FileStorage import FileIterator
 from ZODB.scripts import repozo
 
 from .failure import BackupFailed
-from .moment import await_new_second
+from .moment import await_new_second, named
 from .pieces import WHOLE, gap, newest_piece
 
 
@@ -16,6 +19,11 @@ def save(file: Path, folder: Path, full: bool) -> None:
     """
     await_new_second(folder)
     before = set(folder.iterdir())
+    if _is_younger(file, folder):
+        raise BackupFailed(
+            f"{folder}: the newest backup there is older than all that is in {file}, and so of "
+            "another database, perhaps of one that was lost; give another folder"
+        )
     full = full or gap(folder) != ""
     try:
         _repozo("-B", "-r", str(folder), "-f", str(file), *(["-F"] if full else []))
@@ -39,12 +47,27 @@ def recover(folder: Path, file: Path) -> Path:
     if not any(folder.glob(f"*{WHOLE}")):
         raise BackupFailed(f"{folder}: there is no backup of a file in it; give another folder")
     file.parent.mkdir(parents=True, exist_ok=True)
+    # of a file that is gone; the backup has its own
+    file.with_name(file.name + ".index").unlink(missing_ok=True)
     try:
         _repozo("-R", "-w", "-r", str(folder), "-o", str(file))
     except BaseException:
         file.with_name(file.name + ".part").unlink(missing_ok=True)
         raise
     return newest_piece(folder)
+
+
+def _is_younger(file: Path, folder: Path) -> bool:
+    """Whether a database begins after the newest backup in a folder.
+
+    One that was begun anew would follow the backups of the one before, and be the newest of them.
+    """
+    if not any(folder.glob(f"*{WHOLE}")):
+        return False
+    with closing(FileIterator(str(file))) as transactions:
+        first = next(iter(transactions), None)
+    moment = newest_piece(folder).stem
+    return first is not None and named(TimeStamp(first.tid).timeTime()) > moment
 
 
 def _repozo(*arguments: str) -> None:

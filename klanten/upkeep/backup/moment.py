@@ -8,9 +8,14 @@ FORMAT = "%Y-%m-%d-%H-%M-%S"
 PATTERN = r"\d{4}(?:-\d\d){5}"
 
 
+def named(seconds: float) -> str:
+    """The name of a moment, which is given in seconds since 1970."""
+    return time.strftime(FORMAT, time.gmtime(seconds))
+
+
 def now() -> str:
     """This moment, by the clock of repozo: that of `datetime` is some milliseconds ahead of it."""
-    return time.strftime(FORMAT, time.gmtime())
+    return named(time.time())
 
 
 def await_new_second(folder: Path) -> None:
