@@ -20,7 +20,7 @@ from .database import (
     DatabaseUnavailable,
     PooledConnection,
 )
-from .faults import OWN, WITHOUT_TABLES, closed_folder, may
+from .faults import OWN, WITHOUT_TABLES, closed_folder, may, server_mend
 from .loss import absent, lost
 from .opening import bare_storage, open_database, prepare, require_driver, tree
 from .uri import UriError, file_of
@@ -45,6 +45,7 @@ __all__ = [
     "open_database",
     "prepare",
     "require_driver",
+    "server_mend",
     "tree",
 ]
 

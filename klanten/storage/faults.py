@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from zc.lockfile import LockError
@@ -38,12 +39,15 @@ def reason(uri: str, fault: Exception) -> str:
     found = f"the {scheme} database can't be opened: "
     if scheme == "file":
         return f"{found}{path.partition('?')[0]}: {_file_reason(path, fault)}"
-    return f"{found}{in_line(fault)}; {_server_mend(fault)}"
+    return f"{found}{in_line(fault)}; {server_mend(fault)}"
 
 
-def _server_mend(fault: Exception) -> str:
+def server_mend(fault: Exception) -> str:
+    """What to do about a server that can't be used."""
     if "permission denied for schema" in str(fault):  # since PostgreSQL 15 only its owner has it
         return "let the user own the database: ALTER DATABASE name OWNER TO user"
+    if re.search('database ".*" does not exist', str(fault)):
+        return "make it, for that user: createdb -O USER NAME"
     return "mend the URI or start its server"
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -98,6 +99,16 @@ def test_all_that_the_api_can_hold_comes_back_with_its_address(server, served, o
 
 
 # --- beside a server ----------------------------------------------------------------------------
+
+
+def test_the_table_of_the_documentation_is_taken_in(operator, tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "operate.md").read_text()
+    [table] = re.findall(r"```text\n(bronorganisatie,.*?)```", text, re.DOTALL)
+    example = tmp_path / "example.csv"
+    example.write_text(table)
+    done = operator.run("import", example, "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["created"] == 3
 
 
 def test_commands_that_only_read_work_beside_the_server(served, server, tmp_path):

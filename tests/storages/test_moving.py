@@ -278,7 +278,7 @@ def with_another_port(uri: str) -> str:
     ("spoil", "told"),
     [
         (with_another_password, "password authentication failed"),
-        (with_another_name, '"nowhere" does not exist'),
+        (with_another_name, '"nowhere" does not exist; make it, for that user: createdb'),
         (with_another_port, "Connection refused"),
     ],
 )

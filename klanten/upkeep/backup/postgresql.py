@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ...storage import WITHOUT_TABLES, DatabaseUnavailable
+from ...storage import WITHOUT_TABLES, DatabaseUnavailable, server_mend
 from .failure import BackupFailed
 from .moment import await_new_second, now
 
@@ -100,7 +100,8 @@ def _has_tables(uri: str) -> bool:
     try:
         connection = psycopg2.connect(make_dsn(**read(uri).parameters))
     except psycopg2.OperationalError as fault:
-        raise DatabaseUnavailable(f"zodbconn.uri: {' '.join(str(fault).split())}") from None
+        reason = " ".join(str(fault).split())
+        raise DatabaseUnavailable(f"zodbconn.uri: {reason}; {server_mend(fault)}") from None
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_tables WHERE schemaname = current_schema() LIMIT 1")
