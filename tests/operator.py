@@ -32,6 +32,11 @@ class Operator:
         for end in ("", ".index"):
             shutil.copy(f"{new_database}{end}", f"{self.database}{end}")
 
+    def lose_database(self) -> None:
+        """Remove the database, and all that stands beside it."""
+        for path in self.folder.glob("klanten.fs*"):
+            path.unlink()
+
     def set(self, name: str, value: str) -> None:
         """Add a setting to the ini file."""
         self.ini.write_text(f"{self.ini.read_text()}{name} = {value}\n")

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
@@ -35,8 +35,10 @@ def say(result: dict[str, Any], text: str, as_json: bool) -> None:
 
 def mention(text: str) -> None:
     """Say something beside the result; the work goes on where nobody can be told."""
-    with contextlib.suppress(OSError):
+    try:
         click.echo(text, err=True)
+    except OSError:
+        _drop(sys.stderr)
 
 
 @contextlib.contextmanager
@@ -47,9 +49,14 @@ def printing() -> Iterator[None]:
     except BrokenPipeError:  # whoever reads has enough
         raise
     except OSError as fault:
-        with open(os.devnull, "wb") as nowhere:  # or Python tries once more when it ends
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _drop(sys.stdout)
         raise Unusable(f"standard output can't be written: {fault.strerror}") from fault
+
+
+def _drop(stream: TextIO) -> None:
+    """Let nothing more come of a stream, on which Python tries once more when it ends."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def readable(text: str) -> str:

@@ -47,11 +47,6 @@ def cut_off(backups: Path) -> Path:
     return piece(backups, 3)
 
 
-def lose_database(operator: Operator) -> None:
-    for path in operator.folder.glob("klanten.fs*"):
-        path.unlink()
-
-
 def shorten(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -67,7 +62,7 @@ LOSSES: list[tuple[Callable[[Path], None], str]] = [
 def test_a_piece_that_is_not_as_it_was_is_told_and_nothing_is_put_back(
     operator: Operator, backups: Path, lose: Callable[[Path], None], what: str, number: int
 ) -> None:
-    lose_database(operator)
+    operator.lose_database()
     lost = piece(backups, number)
     lose(lost)
     line = only_line(operator.run("restore", backups), 2)
@@ -78,7 +73,7 @@ def test_a_piece_that_is_not_as_it_was_is_told_and_nothing_is_put_back(
 
 
 def test_a_piece_with_other_bytes_is_told_too(operator: Operator, backups: Path) -> None:
-    lose_database(operator)
+    operator.lose_database()
     changed = piece(backups, 2)
     changed.write_bytes(changed.read_bytes()[::-1])
     assert str(changed) in only_line(operator.run("restore", backups), 2)
@@ -86,7 +81,7 @@ def test_a_piece_with_other_bytes_is_told_too(operator: Operator, backups: Path)
 
 
 def test_a_list_of_pieces_that_is_missing_is_told(operator: Operator, backups: Path) -> None:
-    lose_database(operator)
+    operator.lose_database()
     [pieces] = backups.glob("*.dat")
     pieces.unlink()
     assert f"{pieces} is missing" in only_line(operator.run("restore", backups), 2)
@@ -96,7 +91,7 @@ def test_a_list_of_pieces_that_is_missing_is_told(operator: Operator, backups: P
 def test_a_list_of_pieces_that_is_damaged_is_told(
     operator: Operator, backups: Path, text: str
 ) -> None:
-    lose_database(operator)
+    operator.lose_database()
     [pieces] = backups.glob("*.dat")
     pieces.write_text(text)
     assert str(backups) in only_line(operator.run("restore", backups), 2)
@@ -105,7 +100,7 @@ def test_a_list_of_pieces_that_is_damaged_is_told(
 
 def test_a_piece_of_a_backup_that_was_cut_off_is_told(operator: Operator, backups: Path) -> None:
     stray = cut_off(backups)
-    lose_database(operator)
+    operator.lose_database()
     line = only_line(operator.run("restore", backups), 2)
     assert f"{stray} is of a backup that was cut off: move it away" in line
     stray.unlink()
@@ -120,7 +115,7 @@ def test_the_next_backup_after_one_that_was_cut_off_is_whole(
     operator.fill(make_klant())
     klanten = operator.klanten()
     assert operator.json("backup", backups)["file"].endswith(".fs")
-    lose_database(operator)
+    operator.lose_database()
     assert operator.run("restore", backups).exit_code == 0
     assert operator.klanten() == klanten
 
@@ -134,7 +129,7 @@ def test_the_next_backup_after_a_loss_is_whole(
     operator.fill(make_klant())
     klanten = operator.klanten()
     assert operator.json("backup", backups)["file"].endswith(".fs")
-    lose_database(operator)
+    operator.lose_database()
     assert operator.run("restore", backups).exit_code == 0
     assert operator.klanten() == klanten
 
@@ -142,14 +137,14 @@ def test_the_next_backup_after_a_loss_is_whole(
 def test_a_database_that_was_begun_anew_is_not_put_behind_the_one_before(
     operator: Operator, backups: Path
 ) -> None:
-    lose_database(operator)
+    operator.lose_database()
     database = open_database(f"file://{operator.folder}/klanten.fs")
     assert prepare(database)
     database.close()
     before = sorted(backups.iterdir())
     assert "of another database" in only_line(operator.run("backup", backups), 2)
     assert sorted(backups.iterdir()) == before
-    lose_database(operator)
+    operator.lose_database()
     assert operator.run("restore", backups).exit_code == 0
     # what is put back is the database of before
     assert operator.run("backup", backups).exit_code == 0
@@ -174,7 +169,7 @@ def test_a_piece_that_this_user_may_not_read_is_told_with_what_to_do(
     lost = next(backups.glob("*.dat")) if isinstance(number, str) else piece(backups, number)
     operator.fill(make_klant())
     if command == "restore":
-        lose_database(operator)
+        operator.lose_database()
     for path in (operator.folder, backups, *operator.folder.glob("*"), *backups.glob("*")):
         path.chmod(0o777)
     with closed(lost), without_rights(operator.folder):
@@ -239,7 +234,7 @@ def test_an_older_backup_is_put_back_from_a_copy_of_its_set(
             shutil.copy(path, copy)
     [listed] = copy.glob("*.dat")
     listed.write_text("".join(listed.read_text().splitlines(keepends=True)[:pieces]))
-    lose_database(operator)
+    operator.lose_database()
     assert operator.run("restore", copy).exit_code == 0
     assert operator.run("verify").exit_code == 0
     assert len(operator.klanten()) == pieces
@@ -253,7 +248,7 @@ def test_older_sets_may_be_deleted(operator: Operator, backups: Path) -> None:
         path.unlink()
     operator.fill(make_klant())
     assert operator.json("backup", backups)["file"].endswith(".deltafs")
-    lose_database(operator)
+    operator.lose_database()
     assert operator.run("restore", backups).exit_code == 0
     assert len(operator.klanten()) == 6
 
@@ -264,7 +259,7 @@ def test_when_the_newest_whole_backup_was_cut_off_the_one_before_it_is_put_back(
     operator.fill(make_klant())
     whole = Path(operator.json("backup", backups, "--full")["file"])
     whole.with_suffix(".dat").unlink()
-    lose_database(operator)
+    operator.lose_database()
     line = only_line(operator.run("restore", backups), 2)
     assert f"move {whole} away if it was cut off" in line
     whole.unlink()

@@ -86,8 +86,7 @@ def test_all_that_the_api_can_hold_comes_back_with_its_address(server, served, o
     for name in ("all.jsonl", "all.csv"):
         first, second = tmp_path / f"1.{name}", tmp_path / f"2.{name}"
         assert operator.run("export", first).exit_code == 0
-        for end in ("", ".index"):
-            Path(f"{operator.database}{end}").unlink(missing_ok=True)
+        operator.lose_database()
         assert operator.run("import", first).exit_code == 0
         assert operator.run("export", second).exit_code == 0
         assert first.read_bytes() == second.read_bytes()

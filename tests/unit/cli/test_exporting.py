@@ -169,7 +169,7 @@ def test_an_export_that_is_told_to_stop_leaves_nothing_behind(filled, tmp_path, 
 
 
 def test_export_needs_a_database(operator, tmp_path):
-    operator.database.unlink()
+    operator.lose_database()
     assert "zodbconn.uri" in only_line(operator.run("export", tmp_path / "k.jsonl"), 3)
     assert not operator.database.exists()
     assert os.listdir(tmp_path) == ["service"] or not (tmp_path / "k.jsonl").exists()

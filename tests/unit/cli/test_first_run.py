@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from klanten.cli import klanten
 from klanten.cli.first_run import eleven_proof
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def taken_port() -> Iterator[int]:
 
 @pytest.fixture
 def ini(tmp_path) -> Path:
-    return an_ini(tmp_path, listen="127.0.0.1:0")
+    return an_ini(tmp_path, listen=f"127.0.0.1:{free_port()}")
 
 
 def an_ini(folder: Path, listen: str, database: str = "file://%(here)s/var/data/k.fs") -> Path:
@@ -40,7 +41,7 @@ def first_run(ini: Path) -> Result:
 
 def test_first_run_makes_the_folders_and_the_clients_file(ini):
     assert first_run(ini).exit_code == 0
-    assert (ini.parent / "var" / "data").is_dir()
+    assert (ini.parent / "var" / "data" / "k.fs").is_file()
     assert "[demo]" in (ini.parent / "var" / "clients.ini").read_text()
 
 
@@ -52,7 +53,7 @@ def test_first_run_keeps_the_clients_file_that_is_there(ini):
 
 
 def test_first_run_with_a_database_elsewhere_makes_no_folder_for_it(tmp_path):
-    ini = an_ini(tmp_path, "127.0.0.1:0", database="zeo://localhost:8100/")
+    ini = an_ini(tmp_path, f"127.0.0.1:{free_port()}", database="zeo://localhost:8100/")
     assert first_run(ini).exit_code == 0
     assert [made.name for made in (tmp_path / "var").iterdir()] == ["clients.ini"]
 
@@ -67,10 +68,11 @@ def test_first_run_prints_a_line_for_curl_with_a_whole_klant(ini):
 
 
 def test_first_run_understands_an_ipv6_address(tmp_path):
-    ini = an_ini(tmp_path, listen="[::1]:0")
+    port = free_port()
+    ini = an_ini(tmp_path, listen=f"[::1]:{port}")
     result = first_run(ini)
     assert result.exit_code == 0
-    assert "http://[::1]:0/api/v1" in result.stdout
+    assert f"http://[::1]:{port}/api/v1" in result.stdout
 
 
 def refusal(result: Result) -> str:
@@ -81,13 +83,13 @@ def refusal(result: Result) -> str:
 
 def test_first_run_on_a_taken_port_makes_nothing(tmp_path, taken_port):
     ini = an_ini(tmp_path, listen=f"127.0.0.1:{taken_port}")
-    assert f"127.0.0.1:{taken_port} is taken" in refusal(first_run(ini))
+    assert f"127.0.0.1:{taken_port}: Address already in use; " in refusal(first_run(ini))
     assert not (tmp_path / "var").exists()
 
 
 def test_first_run_on_an_address_of_another_machine_is_refused(tmp_path):
     ini = an_ini(tmp_path, listen="192.0.2.1:6543")
-    assert "192.0.2.1:6543 can't be had" in refusal(first_run(ini))
+    assert "192.0.2.1:6543: Cannot assign requested address; " in refusal(first_run(ini))
 
 
 def test_first_run_without_the_demo_client_names_the_file_and_the_section(ini):

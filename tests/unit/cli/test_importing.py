@@ -96,7 +96,7 @@ def test_rejects_never_overwrite_the_database_or_the_settings(operator, three):
 
 
 def test_rejects_never_take_the_place_of_a_database_to_be_made(operator, three):
-    operator.database.unlink()
+    operator.lose_database()
     assert operator.run("import", three, "--rejects", operator.database).exit_code == 2
     assert not operator.database.exists()
 
@@ -153,13 +153,13 @@ def test_dry_run_keeps_nothing(operator, three):
 
 
 def test_dry_run_without_a_database_makes_none(operator, three):
-    operator.database.unlink()
+    operator.lose_database()
     assert operator.json("import", three, "--dry-run", exit_code=1)["created"] == 2
     assert not operator.database.exists()
 
 
 def test_import_without_a_database_makes_one(operator):
-    operator.database.unlink()
+    operator.lose_database()
     operator.fill(make_klant())
     assert len(operator.klanten()) == 1
 
@@ -199,7 +199,7 @@ def test_a_table_without_columns_is_refused(operator):
 
 
 def test_no_database_is_made_for_what_is_no_table(operator):
-    operator.database.unlink()
+    operator.lose_database()
     path = operator.file("headless.csv", [b"517439943,https://x.nl,j@example.nl\n"])
     assert "names no columns" in only_line(operator.run("import", path), 2)
     assert not operator.database.exists()
