@@ -19,6 +19,7 @@ from .exporting import export
 from .first_run import first_run
 from .importing import import_
 from .notifications import notifications
+from .output import mention
 from .stats import stats
 from .token import token
 from .upkeep import migrate, pack, reindex, verify
@@ -58,7 +59,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             # the commands that know more to tell catch it themselves
-            click.echo("Interrupted.", err=True)
+            mention("Interrupted.")
             ctx.exit(INTERRUPTED)
         except tuple(ENDINGS) as fault:
             ending = next(ENDINGS[kind] for kind in ENDINGS if isinstance(fault, kind))

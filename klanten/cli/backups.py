@@ -12,7 +12,7 @@ from ..upkeep import backup as backups
 from ..upkeep import moving
 from ..upkeep.mends import mend_of
 from .databases import opened, quiet
-from .output import Unusable, json_option, metered, say
+from .output import Unusable, ended_by_sigterm, json_option, mention, metered, say
 
 TARGET = "TARGET"
 
@@ -92,7 +92,7 @@ def _unfinished(uri: str) -> Iterator[None]:
         yield
     except BaseException:
         if file_of(uri) is None:
-            click.echo(f"{TARGET} is no whole copy: empty it, and let nobody use it.", err=True)
+            mention(f"{TARGET} is no whole copy: empty it, and let nobody use it.")
         raise
 
 
@@ -111,7 +111,13 @@ def copy_database(ini: Path, to_uri: str, as_json: bool) -> None:
     settings = Settings.from_ini(ini)
     with _target():
         require_driver(to_uri)
-    with _failures(), opened(settings) as source, _target(), moving.place(to_uri) as place:
+    with (
+        ended_by_sigterm(),
+        _failures(),
+        opened(settings) as source,
+        _target(),
+        moving.place(to_uri) as place,
+    ):
         with bare_storage(place) as target:
             moving.require_place(target)
             with _unfinished(to_uri), metered() as meter:

@@ -117,7 +117,7 @@ def copy_from(
     seconds = time.monotonic() - start
     result = _result(copy.summary, comparison, seconds)
     say(result, "\n".join(_lines(copy.summary, comparison, seconds)), as_json)
-    if copy.summary.rejected or not comparison.equal:
+    if copy.summary.rejected or copy.summary.trails_failed or not comparison.equal:
         click.get_current_context().exit(1)
 
 

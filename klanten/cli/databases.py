@@ -4,6 +4,7 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ZODB.POSException import POSError
@@ -31,10 +32,12 @@ def opened(settings: Settings, *, read_only: bool = False, new: bool = False) ->
     file = file_of(settings.database_uri)
     if file is not None:
         refuse_absent(file, new)
+    opened_here = partial(open_database, settings.database_uri, timeout=settings.database_timeout)
     with quiet():
-        database = open_database(
-            settings.database_uri, read_only=read_only, timeout=settings.database_timeout
-        )
+        if file is None and not (new or read_only):
+            # to open an empty one for writing is to write to it
+            opened_here(read_only=True).close()
+        database = opened_here(read_only=read_only)
         try:
             if not (new or read_only):
                 _refuse_without_klanten(database)

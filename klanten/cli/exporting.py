@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -22,7 +21,16 @@ from ..transfer.formats import Format, written
 from ..transfer.table import Table
 from .databases import stored
 from .files import PIPE, format_of, format_option, refuse_any_of
-from .output import Unusable, interruptible, json_option, mention, metered, printing, say
+from .output import (
+    Unusable,
+    ended_by_sigterm,
+    interruptible,
+    json_option,
+    mention,
+    metered,
+    printing,
+    say,
+)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
@@ -99,7 +107,7 @@ def export(
     count = 0
     with (
         interruptible(lambda: _left(file, count)),
-        _ended_by_sigterm(),
+        ended_by_sigterm(),
         stored(settings) as (_, tree),
         _target(file) as to,
         metered(tree.search(filters).count) as meter,
@@ -123,16 +131,6 @@ def _separated(format: Format, separator: str) -> Format:
 def _left(file: Path, count: int) -> str:
     kept = "" if file == PIPE else f"; {file} is as it was"
     return f"{count:,} klanten were read{kept}."
-
-
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """A SIGTERM leaves as little behind as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import click
 
 from ..clients import Client, new_clients_file
 from ..server.options import Options, shown
+from ..server.options.places import error
 from ..settings import Settings, SettingsError, read_section
 from ..storage import absent, file_of, prepare
 from ..tokens import make_token
@@ -76,6 +77,8 @@ def free_address(ini: Path) -> str:
     given = dict(read_section(ini, "server"))
     given.pop("use", None)
     options = Options.read(given, ini)
+    if not options.places():
+        raise error("listen", "is not there; write for instance 127.0.0.1:6543", ini)
     for bound in options.bound():
         bound.close()
     return f"http://{shown(options.places()[0])}"

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -113,10 +114,20 @@ def metered(of: float | None = None) -> Iterator[Meter]:
 
 
 @contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """A SIGTERM leaves as little behind as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
 def interruptible(what: Callable[[], str]) -> Iterator[None]:
     """Ctrl-C ends with a line that says what was done, and the status that shells give it."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"Interrupted. {what()}", err=True)
+        mention(f"Interrupted. {what()}")
         click.get_current_context().exit(130)

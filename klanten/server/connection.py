@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from waitress.channel import HTTPChannel
-from waitress.proxy_headers import PROXY_HEADERS, MalformedProxyHeader, parse_proxy_headers
+from waitress.proxy_headers import PROXY_HEADERS, parse_proxy_headers
 from waitress.task import WSGITask
 from waitress.utilities import BadRequest
 
@@ -47,7 +47,8 @@ class Task(WSGITask):
             super().write(data)
             return
         channel, parts = self.channel, Parts(self.channel)
-        if channel.is_last:
+        if channel.is_last and len(channel.requests) == 1:
+            self.request.headers.pop("CONNECTION", None)
             super().set_close_on_finish()
         self.channel = parts
         try:
@@ -90,9 +91,12 @@ class Connection(HTTPChannel):
         return bool(self.requests or self.request or self.total_outbufs_len)
 
     @property
-    def path(self) -> str:
-        """That of the request to be answered, as the application sees it."""
-        path: str = getattr(self.requests[0], "path", "")
+    def reads(self) -> str:
+        """The path that the request to be answered reads, as the application sees it; or ""."""
+        request = self.requests[0]
+        if request.error or request.command not in ("GET", "HEAD"):
+            return ""
+        path: str = request.path
         return path.removeprefix(self.adj.url_prefix)
 
     def service(self) -> None:
@@ -108,25 +112,27 @@ class Connection(HTTPChannel):
         Empty where no URL can be made of that: a proxy may just repeat what its client sent, and
         waitress would answer that in words of its own.
         """
-        environ = self.own_address | {"HTTP_HOST": request.headers.get("HOST", "")}
+        environ = self.address_without_proxy(request)
         if self._comes_from_proxy():
             said = request.headers.keys() & PROXY_HEADERS
             environ |= {f"HTTP_{name}": request.headers[name] for name in said}
             count, names = self.adj.trusted_proxy_count or 1, self.adj.trusted_proxy_headers
             try:
                 parse_proxy_headers(environ, count, names)
-            except MalformedProxyHeader:
+            except Exception:  # MalformedProxyHeader, and what odd addresses raise
                 return {}
         return environ if is_host(environ["HTTP_HOST"]) else {}
 
-    @property
-    def own_address(self) -> dict[str, str]:
-        """That of the server, as far as it knows by itself."""
+    def address_without_proxy(self, request: Any) -> dict[str, str]:
+        """The same, as far as the server knows it by itself."""
+        host, port = request.headers.get("HOST", ""), str(self.server.effective_port)
         return {
+            "HTTP_HOST": host if is_host(host) else "",
             "REMOTE_ADDR": self.addr[0],
             "wsgi.url_scheme": self.adj.url_scheme,
             "SERVER_NAME": self.server.server_name,
-            "SERVER_PORT": str(self.server.effective_port),
+            # at a unix socket it is a path
+            "SERVER_PORT": port if port.isdigit() else "80",
             "SCRIPT_NAME": self.adj.url_prefix,
         }
 

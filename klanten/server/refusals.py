@@ -57,7 +57,8 @@ class Refusal(ErrorTask):
     def execute(self) -> None:
         problem = PROBLEMS.get(self.request.error.code, BAD_REQUEST)
         instance = str(uuid4())
-        address = self.channel.address_of(self.request) or self.channel.own_address
+        channel, request = self.channel, self.request
+        address = channel.address_of(request) or channel.address_without_proxy(request)
         body = fout_json(problem, address, instance)
         self.status = f"{problem.status} {self.request.error.reason}"
         self.response_headers = [

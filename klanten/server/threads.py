@@ -22,7 +22,7 @@ class Threads(ThreadedTaskDispatcher):
 
     def add_task(self, task: Any) -> None:
         """Have the next request of a `Connection` answered."""
-        watching = self._watching.get(task.path)
+        watching = self._watching.get(task.reads)
         if watching is None:
             super().add_task(task)
         else:

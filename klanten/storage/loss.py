@@ -31,7 +31,7 @@ def lost(file: Path) -> str:
         size, remembered = file.stat().st_size, _remembered(file)
         with file.open("rb") as content:
             may_be_database = content.read(len(MAGIC)) in (MAGIC, b"")
-    except OSError:  # opening it will tell
+    except (OSError, ValueError):  # opening it will tell
         return ""
     if not may_be_database or remembered <= size:
         return ""

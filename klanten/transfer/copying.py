@@ -208,7 +208,8 @@ class Copy:
         if isinstance(trail, TrailFailed):
             self.summary.trails_failed += 1
             fault = Fault("audittrail", "unavailable", f"{NO_TRAIL} ({trail}).")
-            self._refuse(Reject(candidate.number, fault, candidate.uuid or ""))
+            # told of, though the klant itself is taken
+            self._reject(Reject(candidate.number, fault, candidate.uuid or ""))
             return
         for regel in trail:
             if content := regel_content(regel):

@@ -98,17 +98,17 @@ class Source:
         Raises `TrailRefused`, `TrailFailed`, and `SourceFailed` when nothing else can be had.
         """
         try:
-            lines = self._lines(uuid)
-        except SourceFailed as fault:
+            # where one can't be had, more of them may not, and each would take all the waits
+            return self._lines(uuid, () if self._ailing else WAITS)
+        except SourceFailed:
             self._ailing = True
-            next(self.pages())
+        next(self.pages())  # has all the patience there is
+        try:
+            return self._lines(uuid, ())
+        except SourceFailed as fault:
             raise TrailFailed(str(fault)) from fault
-        self._ailing = False
-        return lines
 
-    def _lines(self, uuid: str) -> list[Any]:
-        # where one can't be had, more of them may not, and each would take all the waits
-        waits = () if self._ailing else WAITS
+    def _lines(self, uuid: str, waits: tuple[float, ...]) -> list[Any]:
         answer = self._ask(f"/klanten/{uuid}/audittrail", waits=waits)
         if answer.status in REFUSED:
             raise TrailRefused

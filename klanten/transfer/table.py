@@ -180,6 +180,11 @@ def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
         if row is None:
             yield unreadable(number, "Deze rij is te lang, of een aanhalingsteken staat verkeerd.")
         elif any(row):
+            if len(row) < len(headers):
+                if source.is_cut:
+                    yield unreadable(number, "Deze rij is afgebroken.")
+                    continue
+                row += [""] * (len(headers) - len(row))  # spreadsheets leave out empty cells
             yield _line(number, [cell.strip() for cell in row], len(headers), names, columns)
 
 
@@ -209,6 +214,8 @@ class _Source:
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self._left = MAX_ROW
+        self.is_cut = False
+        """Whether the row just read has no end of a line: only the last of a file may."""
 
     def first(self) -> str:
         """The first line, or what may be read of it."""
@@ -235,6 +242,7 @@ class _Source:
         if not line:
             raise StopIteration
         self._left -= len(line)
+        self.is_cut = not line.endswith(("\r", "\n"))
         if self._left < 0:
             self._skip_from(line)
             raise csv.Error("too long")
@@ -254,8 +262,6 @@ def _line(
 ) -> Line:
     if any(row[width:]):
         return unreadable(number, "Deze rij heeft meer cellen dan er kolommen zijn.")
-    if len(row) < width:  # cut off; what is missing is no order to make it empty
-        return unreadable(number, "Deze rij heeft minder cellen dan er kolommen zijn.")
     if not _is_utf8(row):
         return unreadable(number, "Deze rij is niet in UTF-8 geschreven.")
     named = {name: row[place] for name, place in names.items() if row[place]}

@@ -56,9 +56,10 @@ def place(uri: str) -> Iterator[str]:
         return
     if not absent(file):
         raise _filled(str(file))
+    file = file.resolve()  # a link stays one
     partial = file.with_name(file.name + PARTIAL)
-    path, mark, parameters = uri.removeprefix("file://").partition("?")
-    here = f"file://{path}{PARTIAL}{mark}{parameters}"
+    _, mark, parameters = uri.partition("?")
+    here = f"file://{partial}{mark}{parameters}"
     with bare_storage(f"{here}{'&' if mark else '?'}create=1"):
         pass  # nothing is in it, also where a copy was killed
     try:

@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +149,31 @@ def test_a_database_that_was_begun_anew_is_not_put_behind_the_one_before(
     assert operator.run("restore", backups).exit_code == 0
     # what is put back is the database of before
     assert operator.run("backup", backups).exit_code == 0
+
+
+def test_a_restore_that_fails_leaves_the_index_that_keeps_a_server_from_beginning_anew(
+    operator: Operator, backups: Path
+) -> None:
+    operator.folder.joinpath("klanten.fs").unlink()
+    changed = piece(backups, 1)
+    changed.write_bytes(changed.read_bytes()[:-1] + b"x")
+    assert operator.run("restore", backups).exit_code == 2
+    assert "its index is not" in only_line(operator.run("stats"), 3)
+
+
+def test_a_database_that_was_made_by_a_clock_that_was_ahead_has_more_than_one_backup(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.lose_database()
+    ahead = time.time() + 3600
+    with monkeypatch.context() as clock:
+        clock.setattr("ZODB.utils.time.time", lambda: ahead)
+        clock.setattr("ZODB.BaseStorage.time.time", lambda: ahead)
+        database = open_database(f"file://{operator.folder}/klanten.fs")
+        assert prepare(database)
+        database.close()
+    for _ in range(2):
+        assert operator.run("backup", tmp_path / "others", "--full").exit_code == 0
 
 
 def test_an_index_that_a_lost_file_left_is_in_no_ones_way(

@@ -494,7 +494,7 @@ def test_a_klant_whose_audittrail_can_not_be_had_gets_it_in_a_later_run(
     stranger.broken = {UUIDS[0]: status(400)}
     rejects = tmp_path / "rejects.jsonl"
     summary = from_stranger("--rejects", rejects, exit_code=1)
-    assert counts(summary) == {"read": 2, "created": 2, "rejected": 1, "trails": 1}
+    assert counts(summary) == {"read": 2, "created": 2, "trails": 1}
     assert summary["trailsFailed"] == 1
     assert summary["comparison"]["equal"]
     reject = json.loads(rejects.read_text())
@@ -507,7 +507,6 @@ def test_a_klant_whose_audittrail_can_not_be_had_gets_it_in_a_later_run(
         "read": 2,
         "updated": 1,
         "skipped": 1,
-        "rejected": 1,
     }
     stranger.broken = {}
     assert counts(from_stranger()) == {"read": 2, "skipped": 2, "trails": 1}

@@ -10,6 +10,7 @@ import webtest
 from ZEO.Exceptions import ClientDisconnected
 
 from klanten.evolve import SCHEMA_VERSION
+from klanten.execution import write_lock
 from klanten.monitoring.recent import Recent
 from klanten.storage import tree
 from tests.conftest import bearer
@@ -123,6 +124,16 @@ def test_a_page_of_health_needs_no_clients_or_token(make_app, clients_file: Path
     clients_file.unlink()
     for page in PAGES[:2]:
         app.get(page, headers={"Authorization": bearer("unknown")}, status=200)
+
+
+def test_nobody_can_hold_them_up_with_a_method_that_waits_for_its_turn(app):
+    with serving(app.app, {"Authorization": bearer("all")}) as server, write_lock:
+        waiting = threading.Thread(target=server.request, args=("POST", server.origin + "/healthz"))
+        waiting.start()
+        for page in PAGES:
+            assert server.request("GET", server.origin + page).status == 200
+        assert waiting.is_alive()
+    waiting.join()
 
 
 def test_they_answer_while_every_thread_waits_for_somebody(app, subjects: Subjects):

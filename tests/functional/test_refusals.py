@@ -58,6 +58,7 @@ REFUSED = {
     "a host that is quoted by half": (400, PROXIED + b'X-Forwarded-Host: "x\r\n\r\n'),
     "a host that is none": (400, PROXIED + b'X-Forwarded-Host: a"b\r\n\r\n'),
     "an address that is quoted by half": (400, PROXIED + b'X-Forwarded-For: "999993653\r\n\r\n'),
+    "an address that is empty": (400, PROXIED + b'X-Forwarded-For: " "\r\n\r\n'),
     "an odd length": (400, POST + b"Content-Length: two\r\n\r\n"),
     "a broken chunk": (400, CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n"),
     "a body that is too long": (413, POST + b"Content-Length: 1048577\r\n\r\n"),

@@ -240,6 +240,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
         ("graceful_timeout = long", "'long' is no number; write for instance 60"),
         ("request_timeout = 1m", "'1m' is no number; write for instance 60"),
         ("request_timeout = 0", "must be more than 0; "),
+        ("ipv6 = maybe", "'maybe' is neither; write true or false"),
         ("thread = 4", "Unknown adjustment 'thread'; "),
         ("threads = four", "'four' is no number; write for instance 4"),
         ("threads = 0", "'0' is too small; write for instance 4"),

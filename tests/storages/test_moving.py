@@ -225,11 +225,12 @@ def test_backups_of_postgresql_are_named_by_the_clock_that_is_never_put_back(
         assert int(before) <= calendar.timegm(moment) <= time.time()
 
 
-@pytest.mark.parametrize("command", ["backup", "stats", "verify", "export"])
+@pytest.mark.parametrize("command", ["backup", "stats", "verify", "export", "pack", "reindex"])
 def test_a_database_of_postgresql_without_klanten_is_told_as_such(
     tmp_path: Path, settings: dict[str, str], postgres: Postgres, command: str
 ) -> None:
-    own = ini(tmp_path, settings, postgres.new_database(f"none{command}"))
+    name = f"none{command}"
+    own = ini(tmp_path, settings, postgres.new_database(name))
     place = tmp_path / "place.jsonl"
     result = run(command, own, *([str(place)] if command in ("backup", "export") else []))
     assert result.exit_code == 3
@@ -238,6 +239,7 @@ def test_a_database_of_postgresql_without_klanten_is_told_as_such(
         "the server, which makes it, or restore a backup\n"
     )
     assert not (place.is_dir() and list(place.iterdir()))
+    assert postgres.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'", name) == []
 
 
 def test_what_can_not_be_backed_up_or_put_back_is_told_in_one_line(

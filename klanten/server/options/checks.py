@@ -15,6 +15,9 @@ NUMBERS = {
     if isinstance(default, int) and not isinstance(default, bool)
 } | {"trusted_proxy_count": 1}
 """The options of waitress that are numbers, and their defaults."""
+BOOLEANS = frozenset(
+    name for name, default in vars(Adjustments).items() if isinstance(default, bool)
+)
 OCTAL = "unix_socket_perms"
 HIGHEST_PORT = 65535
 
@@ -25,6 +28,8 @@ def check(name: str, text: str) -> None:
         _check_addresses(text)
     elif name == "port":
         _check_port(text)
+    elif name in BOOLEANS and text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither; write true or false")
     elif name in NUMBERS:
         _check_number(text, NUMBERS[name], base=8 if name == OCTAL else 10)
 

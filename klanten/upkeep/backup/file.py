@@ -1,15 +1,16 @@
 """Backups of a database in a file: the whole with repozo, and then what was added."""
 
-from contextlib import closing
 from pathlib import Path
 
 from persistent.TimeStamp import TimeStamp
-from ZODB.FileStorage import FileIterator
 from ZODB.scripts import repozo
 
 from .failure import BackupFailed
 from .moment import await_new_second, named
 from .pieces import WHOLE, gap, newest_piece
+
+# Bytes: what a FileStorage begins with, and the number of a transaction.
+HEAD, TID = 4, 8
 
 
 def save(file: Path, folder: Path, full: bool) -> None:
@@ -47,13 +48,14 @@ def recover(folder: Path, file: Path) -> Path:
     if not any(folder.glob(f"*{WHOLE}")):
         raise BackupFailed(f"{folder}: there is no backup of a file in it; give another folder")
     file.parent.mkdir(parents=True, exist_ok=True)
-    # of a file that is gone; the backup has its own
-    file.with_name(file.name + ".index").unlink(missing_ok=True)
     try:
         _repozo("-R", "-w", "-r", str(folder), "-o", str(file))
     except BaseException:
         file.with_name(file.name + ".part").unlink(missing_ok=True)
         raise
+    if not _newest_whole(folder).with_suffix(".index").exists():
+        # then what stands beside the file is of the one that is gone
+        file.with_name(file.name + ".index").unlink(missing_ok=True)
     return newest_piece(folder)
 
 
@@ -64,10 +66,21 @@ def _is_younger(file: Path, folder: Path) -> bool:
     """
     if not any(folder.glob(f"*{WHOLE}")):
         return False
-    with closing(FileIterator(str(file))) as transactions:
-        first = next(iter(transactions), None)
-    moment = newest_piece(folder).stem
-    return first is not None and named(TimeStamp(first.tid).timeTime()) > moment
+    first = _first_transaction(file)
+    if len(first) < TID or first == _first_transaction(_newest_whole(folder)):
+        return False  # where a clock was ahead, one and the same
+    return named(TimeStamp(first).timeTime()) > newest_piece(folder).stem
+
+
+def _newest_whole(folder: Path) -> Path:
+    return max(folder.glob(f"*{WHOLE}"))
+
+
+def _first_transaction(file: Path) -> bytes:
+    """The number of the first transaction, which is its moment; shorter where there is none."""
+    with file.open("rb") as content:
+        content.seek(HEAD)
+        return content.read(TID)
 
 
 def _repozo(*arguments: str) -> None:

@@ -92,6 +92,13 @@ def test_first_run_on_an_address_of_another_machine_is_refused(tmp_path):
     assert "192.0.2.1:6543: Cannot assign requested address; " in refusal(first_run(ini))
 
 
+def test_first_run_needs_an_address(tmp_path):
+    ini = an_ini(tmp_path, "")
+    ini.write_text(ini.read_text().replace("listen = ", f"unix_socket = {tmp_path}/k.sock"))
+    assert "listen in [server:main]" in refusal(first_run(ini))
+    assert not (tmp_path / "k.sock").exists()
+
+
 def test_first_run_without_the_demo_client_names_the_file_and_the_section(ini):
     (ini.parent / "var").mkdir()
     (ini.parent / "var" / "clients.ini").write_text("[balie]\nsecret = abc\n")

@@ -238,10 +238,16 @@ def test_a_name_with_an_apostrophe_stays():
     assert value_of("achternaam\n'tHof\n") == {"achternaam": "'tHof"}
 
 
-def test_a_row_with_fewer_cells_than_columns_is_rejected():
-    short, whole = read("achternaam,voornaam\nJansen\nVries,Anna\n")
-    assert code_of(short) == (2, "nonFieldErrors", "parse_error")
+def test_cells_that_a_spreadsheet_left_out_are_empty():
+    short, whole = read("achternaam,voornaam\nJansen\nVries,Anna")
+    assert short.value == {"achternaam": "Jansen", "voornaam": ""}
     assert whole.value == {"achternaam": "Vries", "voornaam": "Anna"}
+
+
+def test_a_last_row_that_was_cut_off_is_rejected():
+    whole, cut = read("achternaam,voornaam\nVries,Anna\nJans")
+    assert whole.value == {"achternaam": "Vries", "voornaam": "Anna"}
+    assert code_of(cut) == (3, "nonFieldErrors", "parse_error")
 
 
 def test_a_quote_that_is_open_at_the_end_of_the_file_is_rejected():
