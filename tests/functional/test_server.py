@@ -114,6 +114,27 @@ def test_a_request_that_was_begun_is_answered_after_the_order_to_stop(
     assert "stopped; all requests were answered" in last_line(capfd)
 
 
+def test_what_stands_behind_a_request_that_was_begun_is_answered_too(
+    start: Start, subjects: Subjects
+) -> None:
+    process, server = start()
+    klant = json.dumps(make_klant(subject=subjects.url("/hang"))).encode()
+    head = f"Host: a.nl\r\nAuthorization: {bearer('all')}\r\n".encode()
+    post = b"POST /api/v1/klanten HTTP/1.1\r\nContent-Type: application/json\r\n" + head
+    get = b"GET /api/v1/klanten HTTP/1.1\r\n" + head + b"\r\n"
+    sent = post + f"Content-Length: {len(klant)}\r\n\r\n".encode() + klant + get + get
+    answers: list[bytes] = []
+    busy = threading.Thread(target=lambda: answers.append(server.send(sent)))
+    busy.start()
+    subjects.wait_for_hanging()
+    process.send_signal(signal.SIGTERM)
+    wait_until_nothing_new_is_taken(server)
+    subjects.release()
+    busy.join()
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers[0]) == [b"201", b"200", b"200"]
+    assert answers[0].count(b"Connection: close") == 1
+
+
 def test_a_request_that_takes_longer_than_the_patience_does_not_keep_the_server(
     start: Start, subjects: Subjects, capfd: pytest.CaptureFixture[str]
 ) -> None:
