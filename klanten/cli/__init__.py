@@ -19,13 +19,10 @@ from .exporting import export
 from .first_run import first_run
 from .importing import import_
 from .notifications import notifications
-from .output import mention
+from .output import INTERRUPTED, mention
 from .stats import stats
 from .token import token
 from .upkeep import migrate, pack, reindex, verify
-
-INTERRUPTED = 130
-"""The status that shells give Ctrl-C."""
 
 
 class WrongSettings(click.ClickException):

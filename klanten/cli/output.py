@@ -17,6 +17,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 # What is done within a second needs no bar.
 PATIENCE = 1.0
 
+INTERRUPTED = 130
+"""The status that shells give Ctrl-C."""
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
 )
@@ -130,4 +133,4 @@ def interruptible(what: Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         mention(f"Interrupted. {what()}")
-        click.get_current_context().exit(130)
+        click.get_current_context().exit(INTERRUPTED)

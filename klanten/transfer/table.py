@@ -179,12 +179,9 @@ def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
         number += 1
         if row is None:
             yield unreadable(number, "Deze rij is te lang, of een aanhalingsteken staat verkeerd.")
+        elif any(row) and len(row) < len(headers) and source.is_cut:
+            yield unreadable(number, "Deze rij is afgebroken.")
         elif any(row):
-            if len(row) < len(headers):
-                if source.is_cut:
-                    yield unreadable(number, "Deze rij is afgebroken.")
-                    continue
-                row += [""] * (len(headers) - len(row))  # spreadsheets leave out empty cells
             yield _line(number, [cell.strip() for cell in row], len(headers), names, columns)
 
 
@@ -264,6 +261,8 @@ def _line(
         return unreadable(number, "Deze rij heeft meer cellen dan er kolommen zijn.")
     if not _is_utf8(row):
         return unreadable(number, "Deze rij is niet in UTF-8 geschreven.")
+    # spreadsheets leave out empty cells
+    row = [*row, *[""] * (width - len(row))]
     named = {name: row[place] for name, place in names.items() if row[place]}
     return Line(number, dict(_members(columns, row)) | named)
 
